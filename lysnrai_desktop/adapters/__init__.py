@@ -1,0 +1,1 @@
+"""What the world really offers, one file per port and system."""

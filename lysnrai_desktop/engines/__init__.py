@@ -1,0 +1,1 @@
+"""The far side of the process border: what turns audio into text, one file per engine."""

@@ -1,0 +1,1 @@
+"""Makes the core happen in time: threads, queues, deadlines and child processes. No Qt."""

@@ -1,0 +1,1 @@
+"""Adapters, tested against the real thing: a real X server, a real sound server, a real disk."""

@@ -1,0 +1,1 @@
+"""The whole app on a virtual desktop with a virtual microphone."""

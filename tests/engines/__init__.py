@@ -1,0 +1,1 @@
+"""Engines, tested with real models and real speech."""

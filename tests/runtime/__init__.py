@@ -1,0 +1,1 @@
+"""Threads and processes, tested with the ports' fakes."""

@@ -1,0 +1,1 @@
+"""Windows, tray and overlay, tested in a real Qt."""
