@@ -1,0 +1,1 @@
+"""Pure values and decisions. Nothing here touches a thread, a clock, a disk or a device."""

@@ -1,0 +1,224 @@
+"""Settings: names, defaults and bounds. What a user may write into settings.toml, as values that are always valid.
+
+    parse(document) -> (Settings, problems)
+
+Every problem names its key; the value it had is replaced by the default, so the app starts whatever the file says.
+The defaults stand once, in the fields below; so do the bounds, as metadata beside them.
+
+Imports: core only. May be imported by: everyone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
+from typing import Any
+
+
+def _number(default: float, low: float, high: float) -> Any:
+    return field(default=default, metadata={"low": low, "high": high})
+
+
+def _choice(default: str, *choices: str) -> Any:
+    return field(default=default, metadata={"choices": choices})
+
+
+@dataclass(frozen=True, slots=True)
+class HotkeySettings:
+    combo: str = "ctrl+alt+space"
+    mode: str = _choice("hybrid", "hold", "toggle", "hybrid")
+    hold_s: float = _number(0.4, 0.1, 5.0)
+    """In hybrid mode a press this long is a hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingSettings:
+    device: str = ""
+    """A name from `lysnrai devices`; "" follows the system's default."""
+    max_s: float = _number(1800.0, 1.0, 14400.0)
+    stop_at_silence_s: float = _number(0.0, 0.0, 60.0)
+    """End the dictation after this much silence behind speech; 0: never."""
+    warm_s: float = _number(0.0, 0.0, 3600.0)
+    """Leave the microphone open this long after a dictation, so that the next starts at once; 0: closed."""
+    cues: bool = True
+    """Play a sound when recording begins and ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    model: str = "base"
+    """A name from `lysnrai models list`, or a folder of the user's own."""
+    language: str = "auto"
+    """An ISO 639-1 code, "auto", or several codes with commas between: the likeliest of these is taken."""
+    vocabulary: tuple[str, ...] = ()
+    """Names and terms the model should expect."""
+    idle_s: float = _number(600.0, 0.0, 86400.0)
+    """End the engine's process after this long without a dictation; 0: never."""
+    threads: int = field(default=0, metadata={"low": 0, "high": 64})
+    """0: as many as there are cores, at most 4."""
+    compute_type: str = _choice("auto", "auto", "int8", "int8_float32", "int8_float16", "float16", "float32")
+    device: str = _choice("auto", "auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    sources: tuple[str, ...] = field(
+        default=("package", "mirror", "hub"), metadata={"choices": ("package", "hub", "mirror", "folder")}
+    )
+    """Where a model that is not on this disk may come from, in this order."""
+    folder: str = ""
+    """A folder that holds model folders, for the source "folder"."""
+    mirror: str = ""
+    """Base address of a server laid out like the hub, for the source "mirror"."""
+    download: str = _choice("ask", "ask", "always", "never")
+    """Whether a model may be fetched over the network."""
+
+
+@dataclass(frozen=True, slots=True)
+class InsertionSettings:
+    strategy: str = _choice("auto", "auto", "paste", "primary", "clipboard")
+    when_focus_moved: str = _choice("return", "return", "follow", "clipboard")
+    trailing_space: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PolishSettings:
+    capitalise: bool = True
+    """Begin a sentence with a capital where the engine gave none."""
+    replacements: Mapping[str, str] = field(default_factory=dict)
+    """Whole words or phrases as spoken, and what is to be written instead; upper and lower case do not matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakesSettings:
+    keep_s: float = _number(0.0, 0.0, 31536000.0)
+    """Keep the audio of a delivered dictation this long; 0: erase it at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverlaySettings:
+    show: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    hotkey: HotkeySettings = HotkeySettings()
+    recording: RecordingSettings = RecordingSettings()
+    engine: EngineSettings = EngineSettings()
+    models: ModelSettings = ModelSettings()
+    insertion: InsertionSettings = InsertionSettings()
+    polish: PolishSettings = field(default_factory=PolishSettings)
+    takes: TakesSettings = TakesSettings()
+    overlay: OverlaySettings = OverlaySettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing in the file that cannot be used."""
+
+    key: str
+    """Dotted, as in "hotkey.mode"."""
+    reason: str
+    """Continues the sentence "hotkey.mode …"; never repeats the value, which may be private."""
+
+
+def parse(document: Mapping[str, object]) -> tuple[Settings, tuple[Problem, ...]]:
+    """Settings from a parsed TOML document: what is valid is taken, the rest is default and reported."""
+    problems: list[Problem] = []
+    sections: dict[str, Any] = {}
+    known = {section.name: getattr(Settings(), section.name) for section in fields(Settings)}
+    for name, value in document.items():
+        if name not in known:
+            problems.append(Problem(name, "is not a known section"))
+        elif not isinstance(value, Mapping):
+            problems.append(Problem(name, "must be a section"))
+        else:
+            sections[name] = _section(name, known[name], value, problems)
+    return replace(Settings(), **sections), tuple(problems)
+
+
+def override(settings: Settings, key: str, text: str) -> tuple[Settings, Problem | None]:
+    """Settings with one value given as text (a flag, an environment variable), as "engine.model" and "base"."""
+    section_name, _, name = key.partition(".")
+    section = getattr(settings, section_name, None) if section_name else None
+    match = next((f for f in fields(section) if f.name == name), None) if is_dataclass(section) else None
+    if match is None or isinstance(section, type):
+        return settings, Problem(key, "is not a known setting")
+    problems: list[Problem] = []
+    value = _from_text(getattr(section, name), text)
+    changed = _section(section_name, section, {name: value}, problems)
+    return replace(settings, **{section_name: changed}), (problems[0] if problems else None)
+
+
+def _from_text(like: object, text: str) -> object:
+    if isinstance(like, bool):
+        return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(text.lower(), text)
+    if isinstance(like, int | float):
+        try:
+            return float(text) if "." in text or isinstance(like, float) else int(text)
+        except ValueError:
+            return text
+    if isinstance(like, tuple):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    return text
+
+
+def _section(name: str, defaults: Any, values: Mapping[str, object], problems: list[Problem]) -> Any:
+    known = {f.name: f for f in fields(defaults)}
+    accepted: dict[str, object] = {}
+    for key, value in values.items():
+        dotted = f"{name}.{key}"
+        if key not in known:
+            problems.append(Problem(dotted, "is not a known setting"))
+            continue
+        reason, converted = _checked(known[key], getattr(defaults, key), value)
+        if reason:
+            problems.append(Problem(dotted, reason))
+        else:
+            accepted[key] = converted
+    return replace(defaults, **accepted)
+
+
+def _checked(spec: Field[Any], default: object, value: object) -> tuple[str, object]:
+    """("", the value in the field's own type) or (what is wrong, None)."""
+    if isinstance(default, bool):
+        return ("", value) if isinstance(value, bool) else ("must be true or false", None)
+    if isinstance(default, int | float):
+        return _checked_number(default, spec.metadata["low"], spec.metadata["high"], value)
+    if isinstance(default, tuple):
+        return _checked_list(spec, value)
+    if isinstance(default, Mapping):
+        return _checked_table(value)
+    if not isinstance(value, str):
+        return "must be a text", None
+    choices = spec.metadata.get("choices")
+    if choices and value not in choices:
+        return f"must be one of {', '.join(choices)}", None
+    if any(ord(character) < 32 for character in value):
+        return "must not have control characters", None
+    return "", value
+
+
+def _checked_number(default: float, low: float, high: float, value: object) -> tuple[str, object]:
+    whole = isinstance(default, int)
+    reason = f"must be a {'whole ' if whole else ''}number from {low:g} to {high:g}"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        return reason, None
+    if whole:
+        return ("", value) if isinstance(value, int) else (reason, None)
+    return "", float(value)
+
+
+def _checked_list(spec: Field[Any], value: object) -> tuple[str, object]:
+    if isinstance(value, str) or not isinstance(value, Sequence) or not all(isinstance(v, str) for v in value):
+        return "must be a list of texts", None
+    choices = spec.metadata.get("choices")
+    if choices and any(v not in choices for v in value):
+        return f"must only have {', '.join(choices)}", None
+    return "", tuple(value)
+
+
+def _checked_table(value: object) -> tuple[str, object]:
+    if not isinstance(value, Mapping) or not all(isinstance(v, str) and k.strip() for k, v in value.items()):
+        return "must be a table of texts", None
+    return "", dict(value)

@@ -1,0 +1,43 @@
+"""What the app is doing, as one value: shown by tray and overlay, printed by `lysnrai status`.
+
+Imports: core only. May be imported by: everyone.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from lysnrai_desktop.core.speech import SpokenText
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    state: str
+    """idle, arming, recording, finishing or inserting."""
+    since: float
+    """When this state began, seconds since 1970."""
+    fault: str | None = None
+    """Code of the last thing that went wrong; cleared when the next dictation begins."""
+    engine: str = ""
+    """off, starting or ready, behind the engine's name: "whisper:ready"."""
+    model: str = ""
+    take: str | None = None
+    """The take being recorded or worked on."""
+    outcome: str | None = None
+    """What became of the last dictation."""
+    text: SpokenText = SpokenText()
+    """What has been understood so far. For the overlay only: never printed."""
+
+    def as_json(self) -> str:
+        """One object on one line, without the text."""
+        shown = {
+            "state": self.state,
+            "fault": self.fault,
+            "engine": self.engine,
+            "model": self.model,
+            "take": self.take,
+            "since": round(self.since, 3),
+            "outcome": self.outcome,
+        }
+        return json.dumps(shown)

@@ -1,0 +1,153 @@
+"""Ports: what the world must offer. Each is small, has a fake for tests and at least one adapter.
+
+Calls return at once unless the docstring says otherwise; work happens on the adapter's own thread, and results come
+back as events (core/dictation.py) through the `post` function an adapter was built with. What the world
+refuses is raised as a Fault (core/faults.py) by a call, or posted as the matching `…Failed` event afterwards.
+
+Imports: core. May be imported by: adapters, engines, runtime, ui, app.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from lysnrai_desktop.core.audio import Block, Device
+from lysnrai_desktop.core.dictation import Delivery, Event, Outcome, Sound
+from lysnrai_desktop.core.faults import Fault
+from lysnrai_desktop.core.hotkey import Edge
+from lysnrai_desktop.core.settings import EngineSettings
+from lysnrai_desktop.core.speech import SpokenText
+from lysnrai_desktop.core.status import Status
+
+Post = Callable[[Event], None]
+"""Hands an event to the dictation thread. Safe from any thread, never blocks."""
+
+
+class BlockSink(Protocol):
+    """Where a microphone puts what it hears. Both calls are safe in an audio callback."""
+
+    def block(self, block: Block) -> None: ...
+
+    def end(self) -> None:
+        """No block will follow."""
+
+
+class Microphone(Protocol):
+    """Posts MicrophoneFailed(session); never calls PortAudio on the caller's thread."""
+
+    def open(self, session: int, device: str, sink: BlockSink) -> None:
+        """Record from the named device ("" follows the system's default) into `sink`, at the device's own rate."""
+
+    def close(self, session: int) -> None:
+        """Let the audio still under way arrive, then `sink.end()`; a device that hangs does not delay that."""
+
+    def devices(self) -> Sequence[Device]:
+        """The microphones there are now. May take 100 ms; not for the GUI or dictation thread."""
+
+    def shut_down(self) -> None: ...
+
+
+class Take(BlockSink, Protocol):
+    """The audio of one dictation: written by the microphone, on disk before anybody reads it.
+
+    The take posts MicrophoneLive(session) when its first block is on disk, TakeClosed(session) after its last.
+    """
+
+    @property
+    def id(self) -> str:
+        """Names the take outside this process: time and number, no content."""
+
+    @property
+    def rate_hz(self) -> int:
+        """0 until the first block has arrived."""
+
+    def wait(self, beyond: int, timeout_s: float) -> tuple[int, bool]:
+        """Block until more than `beyond` samples can be read, the take has ended, or the time is up.
+
+        Returns the samples readable now, and whether that is all there will ever be.
+        """
+
+    def read(self, start: int, limit: int) -> bytes:
+        """At most `limit` samples from `start` on, as 16-bit PCM; shorter only at the readable end."""
+
+    def erase(self) -> None:
+        """Remove every trace from the disk; later blocks are thrown away, waiters are let go."""
+
+    def keep(self, outcome: Outcome, code: str) -> None:
+        """Leave it on the disk, marked with what became of it."""
+
+
+class Journal(Protocol):
+    def open(self, session: int) -> Take: ...
+
+    def shut_down(self) -> None:
+        """Blocks until all that was recorded is on disk (2 s at most)."""
+
+
+class Engine(Protocol):
+    """Hears takes and posts Voice, Final, EngineDone, EngineFailed; partial text goes to `on_partial`."""
+
+    def warm(self) -> None:
+        """Start ahead of need."""
+
+    def start(self, session: int, take: Take, from_sample: int, settings: EngineSettings) -> None:
+        """Hear the take from a sample on, while it grows. A session under way is given up for the new one."""
+
+    def finish(self, session: int) -> None:
+        """The take is complete: EngineDone follows when all of it has its finals."""
+
+    def cancel(self, session: int) -> None:
+        """Nothing more is wanted of this session."""
+
+    def shut_down(self) -> None:
+        """Blocks until the engine process is gone (killed after 2 s)."""
+
+
+class Target(Protocol):
+    """A window that had the focus; opaque to everybody but the inserter that captured it."""
+
+
+class Inserter(Protocol):
+    def capture(self) -> Target | None:
+        """The window that has the focus now, None if there is none. Blocks for a round trip (about 1 ms)."""
+
+    def insert(self, text: SpokenText, target: Target | None, done: Callable[[Delivery | Fault], None]) -> None:
+        """Bring the text into the target; `done` is called once, on another thread, with where it is now."""
+
+    def copy(self, text: SpokenText) -> None:
+        """Put the text on the clipboard and leave it there."""
+
+    def shut_down(self) -> None: ...
+
+
+class Hotkeys(Protocol):
+    """Calls `on_edge` for the bound combination and `on_cancel` for the cancel key, from a thread of its own."""
+
+    def bind(self, combo: str) -> None:
+        """Take the combination ("ctrl+alt+space") from the desktop, releasing the one bound before.
+
+        Raises HotkeyTaken, HotkeyInvalid; the old binding then stays. Blocks for a round trip.
+        """
+
+    def watch_cancel(self, on: bool) -> None:
+        """Take Esc from the desktop, or give it back."""
+
+    def shut_down(self) -> None: ...
+
+
+OnEdge = Callable[[Edge], None]
+
+
+class Screen(Protocol):
+    """What the user sees. Calls are safe from any thread."""
+
+    def show(self, status: Status) -> None: ...
+
+    def level(self, peak: float) -> None:
+        """Loudest sample of the last block, 0 to 1. Comes for every block: implementations thin it out."""
+
+    def tell(self, code: str) -> None:
+        """Tell the user what went wrong and what to do about it (sentences: ui/texts.py)."""
+
+    def cue(self, sound: Sound) -> None: ...
