@@ -28,6 +28,8 @@ from hypothesis import HealthCheck, settings
 
 T = TypeVar("T")
 
+pytest_plugins = ["tests.fixtures_desktop"]
+
 SETTLE_S = 3.0
 
 # Before anything of the program is imported: no test sees the screen, the microphone, the session bus or the files of

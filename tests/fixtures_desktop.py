@@ -1,0 +1,50 @@
+"""Fixtures of the virtual desktop, whole and in parts. Each test gets fresh ones unless it says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import speech
+from tests.desktop.machine import VirtualDesktop, home_folder, virtual_desktop
+from tests.desktop.screen import Screen, window_manager, x_server
+from tests.desktop.sound import PulseServer, pulse_server
+
+
+@pytest.fixture
+def home_environment() -> Iterator[tuple[Path, dict[str, str]]]:
+    """A folder and the environment of programs whose home lies in it."""
+    with home_folder() as made:
+        yield made
+
+
+@pytest.fixture
+def screen(home_environment: tuple[Path, dict[str, str]]) -> Iterator[Screen]:
+    """An X server with a window manager, half a second."""
+    folder, environment = home_environment
+    with x_server(folder, environment) as made, window_manager(folder, made):
+        yield made
+
+
+@pytest.fixture
+def sound(home_environment: tuple[Path, dict[str, str]]) -> Iterator[PulseServer]:
+    """A sound server with a virtual microphone, two and a half seconds."""
+    folder, environment = home_environment
+    with pulse_server(folder, environment) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def desktop() -> Iterator[VirtualDesktop]:
+    """The whole desktop, one for a module."""
+    with virtual_desktop() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Callable[[speech.Clip], Path]:
+    """Turns a clip into a WAV file that can be spoken."""
+    folder = tmp_path_factory.mktemp("recordings")
+    return lambda clip: speech.as_wav(clip, folder)
