@@ -1,0 +1,187 @@
+"""Words for people: what each state, outcome and fault is called, and what to do about it.
+
+What is decided here: every English sentence the app shows by itself, looked up by a stable key (a fault's code, a
+state, an outcome). What is absent: Qt, so that the command line can use it, and whatever differs from one moment to
+the next: a sentence never quotes speech, a title, a path or a key.
+
+    fault("microphone.missing") -> Advice("No microphone was found.", "Plug one in, or …")
+
+A translation will be these tables again in another language; callers know keys and functions only.
+
+Imports: core. May be imported by: ui, cli, app.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lysnrai_desktop.core.dictation import Outcome
+
+APP = "LysnrAI"
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What went wrong and what to do about it: whole sentences, plain text without markup."""
+
+    sentence: str
+    remedy: str
+
+
+BUG = "bug"
+"""The code of our own mistakes."""
+
+FAULTS: Mapping[str, Advice] = {
+    "microphone.missing": Advice(
+        "No microphone was found.",
+        "Plug one in, or choose another under Microphone in the menu.",
+    ),
+    "microphone.denied": Advice(
+        "The system does not let LysnrAI use the microphone.",
+        "Allow it in the system's privacy settings, then try again.",
+    ),
+    "microphone.busy": Advice(
+        "Another program is using the microphone.",
+        "Close that program, or choose another microphone in the menu.",
+    ),
+    "microphone.no_audio": Advice(
+        "The microphone is open, but no sound arrives from it.",
+        "Check its plug and its switch, or choose another under Microphone in the menu.",
+    ),
+    "microphone.lost": Advice(
+        "The microphone was disconnected while you were speaking.",
+        "What you said until then is not lost. Plug it in again, or choose another in the menu.",
+    ),
+    "engine.start_failed": Advice(
+        "Speech recognition could not start.",
+        "Try again. If it keeps happening, run “lysnrai doctor” in a terminal. What you said is kept.",
+    ),
+    "engine.died": Advice(
+        "Speech recognition stopped unexpectedly.",
+        "Try again: it starts afresh. What you said is kept.",
+    ),
+    "engine.timeout": Advice(
+        "Speech recognition took too long.",
+        "Try again, or choose a smaller model in the menu. What you said is kept.",
+    ),
+    "engine.out_of_memory": Advice(
+        "There is not enough memory for this model.",
+        "Close other programs, or choose a smaller model in the menu.",
+    ),
+    "engine.language": Advice(
+        "The chosen model does not know the chosen language.",
+        "Choose a multilingual model in the menu, or change engine.language in the settings file.",
+    ),
+    "model.unknown": Advice(
+        "The settings name a model that does not exist.",
+        "Choose one under Model in the menu.",
+    ),
+    "model.missing": Advice(
+        "The chosen model is not on this computer.",
+        "Choose it under Model in the menu to get it, or choose another.",
+    ),
+    "model.damaged": Advice(
+        "A file of the model is damaged, so the model is not used.",
+        "Run “lysnrai models verify” to see which, then get the model again.",
+    ),
+    "model.download_failed": Advice(
+        "The model could not be downloaded.",
+        "Check the network and the free disk space, then try again: it goes on where it stopped.",
+    ),
+    "insert.target_gone": Advice(
+        "The window you were dictating into is gone.",
+        "The text is on the clipboard: press Ctrl+V where you want it.",
+    ),
+    "insert.not_delivered": Advice(
+        "The window did not take the text.",
+        "The text is on the clipboard: press Ctrl+V where you want it.",
+    ),
+    "insert.unavailable": Advice(
+        "Text cannot be inserted into other windows on this desktop.",
+        "Use Copy last text in the menu, then paste it where you want it.",
+    ),
+    "hotkey.taken": Advice(
+        "Another program already uses the hotkey.",
+        "Choose a different one with hotkey.combo in the settings file. Until then, click the icon to dictate.",
+    ),
+    "hotkey.invalid": Advice(
+        "The hotkey in the settings file is not a combination of known keys.",
+        "Write it like ctrl+alt+space. Until then, click the icon to dictate.",
+    ),
+    "hotkey.unavailable": Advice(
+        "This desktop does not let programs have a global hotkey.",
+        "Bind the command “lysnrai toggle” to a key in the desktop's keyboard settings.",
+    ),
+    "disk.full": Advice(
+        "The disk is full.",
+        "Free some space, then try again.",
+    ),
+    "disk.read_only": Advice(
+        "LysnrAI cannot write to its folder.",
+        "Make the folder writable, or set LYSNRAI_HOME to one that is.",
+    ),
+    "audio_file.unreadable": Advice(
+        "This file cannot be read as audio.",
+        "Check that it plays in another program.",
+    ),
+    BUG: Advice(
+        "Something went wrong inside LysnrAI. That is our mistake.",
+        "Try again. If it keeps happening, please report it with the log that “lysnrai doctor” names.",
+    ),
+}
+
+STATES: Mapping[str, str] = {
+    "idle": "Ready",
+    "arming": "Starting the microphone…",
+    "recording": "Listening",
+    "finishing": "Finishing…",
+    "inserting": "Inserting…",
+}
+
+OUTCOMES: Mapping[str, str] = {
+    Outcome.INSERTED: "Inserted",
+    Outcome.PROBABLY_INSERTED: "Typed",
+    Outcome.ON_CLIPBOARD: "Kept on the clipboard: press Ctrl+V",
+    Outcome.NOTHING_HEARD: "Nothing heard",
+    Outcome.CANCELLED: "Cancelled",
+    Outcome.FAILED: "Not inserted",
+}
+
+START = "Start dictation"
+STOP = "Stop dictation"
+CANCEL = "Cancel dictation"
+MICROPHONE = "Microphone"
+MODEL = "Model"
+COPY_LAST = "Copy last text"
+SETTINGS_FILE = "Open settings file"
+QUIT = "Quit"
+MENU = "Menu"
+LOOKING = "Looking…"
+NONE_FOUND = "None found"
+SYSTEM_DEFAULT = "System default"
+NOT_CONNECTED = "{name} (not connected)"
+TO_BE_DOWNLOADED = "{name} (download)"
+FINISHING_THEN_QUIT = "Finishing, then closing…"
+
+_KEYS: Mapping[str, str] = {"ctrl": "Ctrl", "alt": "Alt", "shift": "Shift", "super": "Super", "esc": "Esc"}
+
+
+def fault(code: str) -> Advice:
+    """Sentence and remedy for a fault's code; for one that is not known here, those of a bug."""
+    return FAULTS.get(code, FAULTS[BUG])
+
+
+def state(name: str) -> str:
+    """What the app is doing, in a word or two."""
+    return STATES[name]
+
+
+def outcome(name: str) -> str:
+    """What became of a dictation, in a few words."""
+    return OUTCOMES[name]
+
+
+def hotkey(combo: str) -> str:
+    """A combination as keyboards print it: "ctrl+alt+space" -> "Ctrl+Alt+Space"."""
+    return "+".join(_KEYS.get(key, key.capitalize()) for key in combo.lower().split("+"))
