@@ -10,6 +10,7 @@ Imports: core. May be imported by: adapters, engines, runtime, ui, app.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from lysnrai_desktop.core.audio import Block, Device
@@ -108,12 +109,23 @@ class Target(Protocol):
     """A window that had the focus; opaque to everybody but the inserter that captured it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """Where the text is now, and why it was not simply inserted (a fault code; "" when it was)."""
+
+    delivery: Delivery
+    code: str = ""
+
+
 class Inserter(Protocol):
     def capture(self) -> Target | None:
         """The window that has the focus now, None if there is none. Blocks for a round trip (about 1 ms)."""
 
-    def insert(self, text: SpokenText, target: Target | None, done: Callable[[Delivery | Fault], None]) -> None:
-        """Bring the text into the target; `done` is called once, on another thread, with where it is now."""
+    def insert(self, text: SpokenText, target: Target | None, done: Callable[[Delivered | Fault], None]) -> None:
+        """Bring the text into the target; `done` is called once, on another thread, with where it is now.
+
+        Without a target it goes where the focus is. A Fault means that it is nowhere, not even on the clipboard.
+        """
 
     def copy(self, text: SpokenText) -> None:
         """Put the text on the clipboard and leave it there."""
