@@ -14,9 +14,10 @@ from lysnrai_desktop.core.settings import PolishSettings
 from lysnrai_desktop.core.speech import SpokenText, Transcript
 
 _SPACES = re.compile(r"\s+")
-_SENTENCE_START = re.compile(r"(?:^|[.!?…]\s+)([^\W\d_])")
-"""First letter of the text, or of what follows a mark that ends a sentence and white space ("3.5 mm" is none)."""
-_ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|approx|no|dr|mr|mrs|ms|st|z\.b|bzw|ca|usw)\.\s+$", re.IGNORECASE)
+_SENTENCE_START = re.compile(r"(?:^|\n|[.!?…]\s+)([^\W\d_])(?![^\W_]*[A-Z])")
+"""First letter of the text, of a line, or behind the end of a sentence; "3.5 mm" and "iPhone" are left alone."""
+_AROUND_LINE_BREAK = re.compile(r" *\n *")
+_ABBREVIATION = re.compile(r"\b(?:e\.g|i\.e|etc|vs|cf|approx|dr|mr|mrs|ms|st|z\.b|bzw|ca|usw)\.\s+$", re.IGNORECASE)
 
 
 def polish(transcript: Transcript, settings: PolishSettings) -> SpokenText:
@@ -29,6 +30,7 @@ def polish(transcript: Transcript, settings: PolishSettings) -> SpokenText:
     text = _SPACES.sub(" ", text).strip()
     for phrase, written in settings.replacements.items():
         text = _replaced(text, phrase, written)
+    text = _AROUND_LINE_BREAK.sub("\n", text)
     if settings.capitalise:
         text = _SENTENCE_START.sub(_capital, text)
     return SpokenText(text)

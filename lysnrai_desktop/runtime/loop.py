@@ -1,0 +1,397 @@
+"""The dictation thread: one queue, one step, effects performed, deadlines kept.
+
+    everybody ── post(item) ──▶ queue ──▶ handle ──▶ core.dictation.step ──▶ effects ──▶ ports
+                                            ▲                                              │
+                                            └──────────── events (adapters' threads) ◀─────┘
+
+What is absent: decisions (core/dictation.py, core/hotkey.py), and anything that could block: every port hands its
+work to a thread of its own. What the world refuses at once (a Fault) becomes the event that the port would have
+posted later. What is raised and is no Fault is a bug of ours: it is logged with its traceback, the take is kept, the
+user is told, and the machine is Idle again. This is the only place that catches everything.
+
+Imports: core, ports. May be imported by: app.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from lysnrai_desktop.core.dictation import (
+    Arming,
+    CancelEngine,
+    CaptureTarget,
+    CloseMicrophone,
+    Cue,
+    Deadline,
+    Effect,
+    EngineFailed,
+    EraseTake,
+    Event,
+    FinishEngine,
+    Finishing,
+    Idle,
+    Insert,
+    Inserted,
+    InsertFailed,
+    Inserting,
+    KeepTake,
+    MicrophoneFailed,
+    OpenMicrophone,
+    OpenTake,
+    Outcome,
+    Recording,
+    Report,
+    Sound,
+    Start,
+    StartEngine,
+    StartTimer,
+    State,
+    Stop,
+    Tell,
+    TimedOut,
+    WatchCancelKey,
+    step,
+)
+from lysnrai_desktop.core.faults import Fault
+from lysnrai_desktop.core.hotkey import Edge, Key, Mode, press, tick
+from lysnrai_desktop.core.settings import Settings
+from lysnrai_desktop.core.speech import SpokenText, joined
+from lysnrai_desktop.core.status import Status
+from lysnrai_desktop.ports import Delivered, Engine, Hotkeys, Inserter, Journal, Microphone, Screen, Take, Target
+
+log = logging.getLogger(__name__)
+
+BUG = "bug"
+"""Fault code of our own mistakes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Toggle:
+    """Start, or stop what is being recorded: only the dictation thread knows which."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """Text that may still change, behind the finals of its session."""
+
+    session: int
+    text: SpokenText
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """off, starting or ready, and the model it has."""
+
+    state: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A fault outside any dictation, or beside it: a hotkey that is taken, a full disk."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """End the thread. A dictation under way keeps its take, and nothing is inserted."""
+
+
+Item = Event | Edge | Toggle | Partial | EngineState | Trouble | Quit
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Everything outside that a dictation needs. `hotkeys` and `inserter` are None where the desktop offers none."""
+
+    microphone: Microphone
+    journal: Journal
+    engine: Engine
+    inserter: Inserter | None
+    hotkeys: Hotkeys | None
+    screen: Screen
+
+
+@dataclass(slots=True)
+class _Session:
+    """What belongs to one dictation and is not the machine's to decide about."""
+
+    take: Take | None = None
+    target: Target | None = None
+    partial: SpokenText = field(default_factory=SpokenText)
+
+
+class DictationLoop:
+    """Owns the state, the deadlines and the open take. Only `post`, `status` and `last_text` are for other threads."""
+
+    def __init__(
+        self,
+        ports: Ports,
+        settings: Callable[[], Settings],
+        inbox: queue.SimpleQueue[Item],
+        now: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._ports = ports
+        self._settings = settings
+        self._inbox = inbox
+        self._now = now
+        self._wall = wall
+        self._state: State = Idle()
+        self._key = Key()
+        self._session = _Session()
+        self._timers: dict[Deadline, StartTimer] = {}
+        self._thread: threading.Thread | None = None
+        self.status = Status("idle", since=wall())
+        """The latest, as one immutable value: may be read from any thread."""
+        self.last_text = SpokenText()
+        """What was last dictated, for "copy last text"."""
+
+    def post(self, item: Item) -> None:
+        """Hand an item to the dictation thread. Never blocks."""
+        self._inbox.put(item)
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="dictation", daemon=True)
+        self._thread.start()
+
+    def shut_down(self) -> None:
+        """End the thread; a take under way is kept. Blocks for as long as the last effects take."""
+        self.post(Quit())
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            self.wake()
+            try:
+                item = self._inbox.get(timeout=self._patience_s())
+            except queue.Empty:
+                continue
+            if isinstance(item, Quit):
+                self._quit()
+                return
+            self.handle(item)
+
+    def _patience_s(self) -> float | None:
+        due = [timer.at for timer in self._timers.values()]
+        if self._key.deadline is not None:
+            due.append(self._key.deadline)
+        return max(0.0, min(due) - self._now()) if due else None
+
+    def wake(self) -> None:
+        """Let everything happen whose time has come."""
+        now, settings = self._now(), self._settings().hotkey
+        self._key, wishes = tick(self._key, now, Mode(settings.mode), settings.hold_s)
+        for wish in wishes:
+            self._advance(wish)
+        for timer in sorted(self._timers.values(), key=lambda timer: timer.at):
+            if timer.at <= now and self._timers.get(timer.deadline) is timer:
+                del self._timers[timer.deadline]
+                self._advance(TimedOut(timer.session, now, timer.deadline))
+
+    def handle(self, item: Item) -> None:
+        """Take one item to its end: every effect is performed before the next item is looked at."""
+        match item:
+            case Edge():
+                settings = self._settings().hotkey
+                mode = Mode(settings.mode)
+                self._key, wishes = press(self._key, item, mode, settings.hold_s, self._dictating())
+                for wish in wishes:
+                    self._advance(wish)
+            case Toggle(at=at):
+                self._advance(Stop(at) if self._dictating() else Start(at))
+            case Partial(session=session, text=text):
+                if session == self._state.session and not isinstance(self._state, Idle):
+                    self._session.partial = text
+                    self._show()
+            case EngineState(state=state, model=model):
+                self._show(engine=f"whisper:{state}", model=model)
+            case Trouble(code=code):
+                self._tell(code)
+            case Quit():
+                self._quit()
+            case _:
+                self._advance(item)
+
+    def _dictating(self) -> bool:
+        return isinstance(self._state, Arming | Recording)
+
+    def _advance(self, event: Event) -> None:
+        pending: list[Event] = [event]
+        while pending:
+            event = pending.pop(0)
+            before = self._state
+            self._state, effects = step(before, event, self._settings())
+            if self._state.session != before.session:
+                self._begin()
+            for effect in effects:
+                try:
+                    self._perform(effect)
+                except Fault as fault:
+                    pending += self._answer(effect, fault.code)
+                except Exception:
+                    log.exception("a bug ended dictation %d at %s", self._state.session, type(effect).__name__)
+                    self._abandon()
+                    return
+            self._show()
+
+    def _begin(self) -> None:
+        self._timers.clear()
+        self._show(fault=None, outcome=None)
+
+    def _perform(self, effect: Effect) -> None:  # noqa: C901  a table, one line per effect
+        ports, settings, session = self._ports, self._settings(), self._session
+        match effect:
+            case CaptureTarget():
+                target = ports.inserter.capture() if ports.inserter else None
+                self._session = _Session(target=target)
+            case OpenTake(session=number):
+                session.take = ports.journal.open(number)
+            case OpenMicrophone(session=number):
+                ports.microphone.open(number, settings.recording.device, self._take())
+            case CloseMicrophone(session=number):
+                ports.microphone.close(number)
+            case StartEngine(session=number, from_sample=start):
+                session.partial = SpokenText()
+                ports.engine.start(number, self._take(), start, settings.engine)
+            case FinishEngine(session=number):
+                ports.engine.finish(number)
+            case CancelEngine(session=number):
+                ports.engine.cancel(number)
+            case Insert(session=number, text=text):
+                self._insert(number, text)
+            case EraseTake():
+                if session.take is not None:
+                    session.take.erase()
+            case KeepTake(outcome=outcome, code=code):
+                self._take().keep(outcome, code)
+            case WatchCancelKey(on=on):
+                if ports.hotkeys is not None:
+                    ports.hotkeys.watch_cancel(on)
+            case Cue(sound=sound):
+                if settings.recording.cues:
+                    ports.screen.cue(sound)
+            case StartTimer(deadline=deadline):
+                self._timers[deadline] = effect
+            case Tell(code=code):
+                self._tell(code)
+            case Report():
+                self._report(effect)
+            case _:
+                assert_never(effect)
+
+    def _take(self) -> Take:
+        assert self._session.take is not None, "the machine opens a take before anything that needs one"
+        return self._session.take
+
+    def _insert(self, session: int, text: SpokenText) -> None:
+        self.last_text = text
+        if self._ports.inserter is None:
+            self.post(InsertFailed(session, self._now(), "insert.unavailable"))
+            return
+
+        def done(result: Delivered | Fault) -> None:
+            if isinstance(result, Fault):
+                self.post(InsertFailed(session, self._now(), result.code))
+            else:
+                self.post(Inserted(session, self._now(), result.delivery, result.code))
+
+        self._ports.inserter.insert(text, self._session.target, done)
+
+    def _answer(self, effect: Effect, code: str) -> list[Event]:
+        """What a refused effect means to the machine."""
+        session, now = self._state.session, self._now()
+        match effect:
+            case OpenTake() | OpenMicrophone():
+                return [MicrophoneFailed(session, now, code)]
+            case StartEngine() | FinishEngine():
+                return [EngineFailed(session, now, code)]
+            case Insert():
+                return [InsertFailed(session, now, code)]
+            case _:
+                self._tell(code)
+                return []
+
+    def _report(self, report: Report) -> None:
+        log.info(
+            "dictation %d: %s%s, %.1f s of audio, %.2f s after its end",
+            report.session,
+            report.outcome,
+            f" ({report.code})" if report.code else "",
+            report.audio_s,
+            report.wait_s,
+        )
+        self._timers.clear()
+        if report.code and report.code != self.status.fault:
+            self._tell(report.code)
+        self._show(outcome=report.outcome.value)
+
+    def _tell(self, code: str) -> None:
+        self._ports.screen.tell(code)
+        self._show(fault=code)
+
+    def _show(self, **changes: str | None) -> None:
+        state = type(self._state).__name__.lower()
+        since = self.status.since if state == self.status.state else self._wall()
+        take = self._session.take
+        dictating = not isinstance(self._state, Idle) and take is not None
+        status = replace(
+            self.status,
+            state=state,
+            since=since,
+            take=take.id if dictating and take else None,
+            text=self._text(),
+            **changes,  # type: ignore[arg-type]
+        )
+        if status != self.status:
+            self.status = status
+            self._ports.screen.show(status)
+
+    def _text(self) -> SpokenText:
+        match self._state:
+            case Recording(transcript=transcript) | Finishing(transcript=transcript):
+                return joined((transcript.text(), self._session.partial))
+            case Inserting():
+                return self.last_text
+            case Idle() | Arming():
+                return SpokenText()
+            case _:
+                assert_never(self._state)
+
+    def _abandon(self) -> None:
+        """After a bug: let go of everything, keep the audio, tell the user. Each step whether or not another fails."""
+        session = self._state.session
+        self._state = Idle(session)
+        self._timers.clear()
+        for effect in (
+            CloseMicrophone(session),
+            WatchCancelKey(on=False),
+            CancelEngine(session),
+            KeepTake(session, Outcome.FAILED, BUG),
+            Cue(Sound.FAILED),
+            Report(session, Outcome.FAILED, BUG),
+        ):
+            try:
+                self._perform(effect)
+            except Exception:
+                log.exception("and %s failed too", type(effect).__name__)
+
+    def _quit(self) -> None:
+        """Stop recording without inserting; what was spoken stays on the disk and is offered at the next start."""
+        if isinstance(self._state, Idle):
+            return
+        session = self._state.session
+        log.info("dictation %d is interrupted by the end of the app; its take is kept", session)
+        self._state = Idle(session)
+        self._ports.microphone.close(session)
+        self._ports.engine.cancel(session)

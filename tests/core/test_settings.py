@@ -1,0 +1,131 @@
+"""Settings are valid whatever the file says, and every mistake is named."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from lysnrai_desktop.core.settings import Settings, override, parse
+
+
+def test_an_empty_file_means_the_defaults() -> None:
+    assert parse({}) == (Settings(), ())
+
+
+def test_valid_values_are_taken() -> None:
+    settings, problems = parse(
+        {
+            "hotkey": {"combo": "f9", "mode": "hold", "hold_s": 1},
+            "engine": {"vocabulary": ["LysnrAI", "Kubernetes"], "threads": 2},
+            "recording": {"cues": False},
+            "models": {"sources": ["package"]},
+            "polish": {"replacements": {"a": "b"}},
+        }
+    )
+
+    assert problems == ()
+    assert (settings.hotkey.combo, settings.hotkey.mode, settings.hotkey.hold_s) == ("f9", "hold", 1.0)
+    assert settings.engine.vocabulary == ("LysnrAI", "Kubernetes")
+    assert settings.engine.threads == 2
+    assert settings.recording.cues is False
+    assert settings.models.sources == ("package",)
+    assert settings.polish.replacements == {"a": "b"}
+
+
+@pytest.mark.parametrize(
+    ("document", "key", "reason"),
+    [
+        ({"hotkeys": {}}, "hotkeys", "is not a known section"),
+        ({"hotkey": "f9"}, "hotkey", "must be a section"),
+        ({"hotkey": {"kombo": "f9"}}, "hotkey.kombo", "is not a known setting"),
+        ({"hotkey": {"mode": "often"}}, "hotkey.mode", "must be one of hold, toggle, hybrid"),
+        ({"hotkey": {"combo": 9}}, "hotkey.combo", "must be a text"),
+        ({"hotkey": {"combo": "f9\x00"}}, "hotkey.combo", "must not have control characters"),
+        ({"hotkey": {"hold_s": "long"}}, "hotkey.hold_s", "must be a number from 0.1 to 5"),
+        ({"hotkey": {"hold_s": True}}, "hotkey.hold_s", "must be a number from 0.1 to 5"),
+        ({"recording": {"max_s": 0}}, "recording.max_s", "must be a number from 1 to 14400"),
+        ({"recording": {"max_s": float("nan")}}, "recording.max_s", "must be a number from 1 to 14400"),
+        ({"recording": {"cues": "yes"}}, "recording.cues", "must be true or false"),
+        ({"engine": {"threads": 1.5}}, "engine.threads", "must be a whole number from 0 to 64"),
+        ({"engine": {"vocabulary": "LysnrAI"}}, "engine.vocabulary", "must be a list of texts"),
+        ({"engine": {"vocabulary": [1]}}, "engine.vocabulary", "must be a list of texts"),
+        ({"models": {"sources": ["web"]}}, "models.sources", "must only have package, hub, mirror, folder"),
+        ({"polish": {"replacements": {"a": 1}}}, "polish.replacements", "must be a table of texts"),
+        ({"polish": {"replacements": {" ": "x"}}}, "polish.replacements", "must be a table of texts"),
+        ({"polish": {"replacements": []}}, "polish.replacements", "must be a table of texts"),
+    ],
+)
+def test_a_bad_value_is_named_and_its_default_stays(document: dict[str, Any], key: str, reason: str) -> None:
+    settings, problems = parse(document)
+
+    assert [(problem.key, problem.reason) for problem in problems] == [(key, reason)]
+    assert settings == Settings()
+
+
+json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def _keys(section: str) -> list[str]:
+    return [field.name for field in fields(getattr(Settings(), section))]
+
+
+sections = st.sampled_from([section.name for section in fields(Settings)]).flatmap(
+    lambda section: st.tuples(st.just(section), st.dictionaries(st.sampled_from([*_keys(section), "else"]), json))
+)
+
+
+@given(st.lists(sections, max_size=4).map(dict))
+def test_nothing_in_a_file_can_stop_the_app(document: dict[str, Any]) -> None:
+    settings, problems = parse(document)
+
+    named = {problem.key for problem in problems}
+    for section, values in document.items():
+        for key in values:
+            taken = getattr(getattr(settings, section), key, None)
+            default = getattr(getattr(Settings(), section), key, None)
+            assert f"{section}.{key}" not in named or taken == default
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value"),
+    [
+        ("engine.model", "tiny.en", "tiny.en"),
+        ("recording.max_s", "90", 90.0),
+        ("engine.threads", "2", 2),
+        ("recording.cues", "no", False),
+        ("engine.vocabulary", "LysnrAI, Qt", ("LysnrAI", "Qt")),
+    ],
+)
+def test_a_flag_or_variable_overrides_one_setting(key: str, text: str, value: object) -> None:
+    settings, problem = override(Settings(), key, text)
+
+    section, _, name = key.partition(".")
+    assert problem is None
+    assert getattr(getattr(settings, section), name) == value
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "reason"),
+    [
+        ("engine.modell", "base", "is not a known setting"),
+        ("motor.model", "base", "is not a known setting"),
+        ("engine", "base", "is not a known setting"),
+        ("", "base", "is not a known setting"),
+        ("recording.cues", "perhaps", "must be true or false"),
+        ("recording.max_s", "long", "must be a number from 1 to 14400"),
+        ("engine.threads", "1.5", "must be a whole number from 0 to 64"),
+    ],
+)
+def test_a_bad_flag_is_named_and_changes_nothing(key: str, text: str, reason: str) -> None:
+    settings, problem = override(Settings(), key, text)
+
+    assert problem is not None
+    assert (problem.key, problem.reason) == (key, reason)
+    assert settings == Settings()
