@@ -23,7 +23,7 @@ DEADLINE_S = 30.0
 POLL_S = 0.005
 TERMINATION_S = 5.0
 
-_KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR", "LYSNRAI_MODELS")
+_KEPT = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "TMPDIR")
 """What programs on the private desktop inherit. Everything else could lead to the user's own session."""
 
 

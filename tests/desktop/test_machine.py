@@ -47,7 +47,7 @@ def test_a_notification_is_recorded_as_it_was_sent(desktop: VirtualDesktop) -> N
     service = DBusAddress(
         "/org/freedesktop/Notifications", "org.freedesktop.Notifications", "org.freedesktop.Notifications"
     )
-    notification = ("app", 0, "", "It's", "two\nlines", [], {}, -1)
+    notification: tuple[object, ...] = ("app", 0, "", "It's", "two\nlines", [], {}, -1)
     with open_dbus_connection(desktop.environment["DBUS_SESSION_BUS_ADDRESS"]) as bus:
         bus.send_and_get_reply(new_method_call(service, "Notify", "susssasa{sv}i", notification))
 
