@@ -28,7 +28,7 @@ from hypothesis import HealthCheck, settings
 
 T = TypeVar("T")
 
-pytest_plugins = ["tests.fixtures_desktop"]
+pytest_plugins = ["tests.fixtures_desktop", "tests.fixtures_models"]
 
 SETTLE_S = 3.0
 
