@@ -5,7 +5,6 @@ Imports: core only. May be imported by: everyone.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 from lysnrai_desktop.core.speech import SpokenText
@@ -29,9 +28,9 @@ class Status:
     text: SpokenText = SpokenText()
     """What has been understood so far. For the overlay only: never printed."""
 
-    def as_json(self) -> str:
-        """One object on one line, without the text."""
-        shown = {
+    def as_dict(self) -> dict[str, str | float | None]:
+        """What may be told outside the app: everything but the text."""
+        return {
             "state": self.state,
             "fault": self.fault,
             "engine": self.engine,
@@ -40,4 +39,3 @@ class Status:
             "since": round(self.since, 3),
             "outcome": self.outcome,
         }
-        return json.dumps(shown)

@@ -106,7 +106,17 @@ class Quit:
     """End the thread. A dictation under way keeps its take, and nothing is inserted."""
 
 
-Item = Event | Edge | Toggle | Partial | EngineState | Trouble | Quit
+@dataclass(frozen=True, slots=True)
+class Watch:
+    watcher: Callable[[Status], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Unwatch:
+    watcher: Callable[[Status], None]
+
+
+Item = Event | Edge | Toggle | Partial | EngineState | Trouble | Watch | Unwatch | Quit
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +141,7 @@ class _Session:
 
 
 class DictationLoop:
-    """Owns the state, the deadlines and the open take. Only `post`, `status` and `last_text` are for other threads."""
+    """Owns the state, the deadlines and the open take. Only what is public is for other threads."""
 
     def __init__(
         self,
@@ -155,10 +165,16 @@ class DictationLoop:
         """The latest, as one immutable value: may be read from any thread."""
         self.last_text = SpokenText()
         """What was last dictated, for "copy last text"."""
+        self._watchers: tuple[Callable[[Status], None], ...] = ()
 
     def post(self, item: Item) -> None:
         """Hand an item to the dictation thread. Never blocks."""
         self._inbox.put(item)
+
+    def watch(self, watcher: Callable[[Status], None]) -> Callable[[], None]:
+        """Call `watcher` with the present status and each new one, on the dictation thread; returns the way out."""
+        self.post(Watch(watcher))
+        return lambda: self.post(Unwatch(watcher))
 
     def start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="dictation", daemon=True)
@@ -218,6 +234,11 @@ class DictationLoop:
                 self._show(engine=f"whisper:{state}", model=model)
             case Trouble(code=code):
                 self._tell(code)
+            case Watch(watcher=watcher):
+                self._watchers = (*self._watchers, watcher)
+                watcher(self.status)
+            case Unwatch(watcher=watcher):
+                self._watchers = tuple(other for other in self._watchers if other is not watcher)
             case Quit():
                 self._quit()
             case _:
@@ -356,6 +377,8 @@ class DictationLoop:
         if status != self.status:
             self.status = status
             self._ports.screen.show(status)
+            for watcher in self._watchers:
+                watcher(status)
 
     def _text(self) -> SpokenText:
         match self._state:

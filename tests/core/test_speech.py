@@ -21,7 +21,7 @@ def test_no_way_of_formatting_shows_the_text() -> None:
         repr(segment),
         repr(Transcript((segment,))),
         repr(Status("idle", since=0.0, text=SECRET)),
-        Status("idle", since=0.0, text=SECRET).as_json(),
+        str(Status("idle", since=0.0, text=SECRET).as_dict()),
         repr({SECRET: [SECRET]}),
     ]
 

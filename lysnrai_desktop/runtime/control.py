@@ -1,0 +1,95 @@
+"""What the running app does for `lysnrai VERB`: requests in, answers out.
+
+    toggle start stop cancel    post the wish; the answer is the status after it was looked at
+    status [follow]             the present status, then one for each change
+    insert                      text to the window that has the focus; the answer says where it is now
+    quit                        end the app; the conversation ends when it has
+
+What is absent: sockets (adapters/control_socket.py) and words for people (cli.py).
+
+Imports: core, ports. May be imported by: app.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lysnrai_desktop.core.dictation import Cancel, Start, Stop
+from lysnrai_desktop.core.faults import Fault, InsertUnavailable
+from lysnrai_desktop.core.speech import SpokenText
+from lysnrai_desktop.core.status import Status
+from lysnrai_desktop.ports import Delivered, Inserter
+from lysnrai_desktop.runtime.loop import DictationLoop, Item, Toggle
+
+WISHES: dict[object, Callable[[float], Item]] = {"toggle": Toggle, "start": Start, "stop": Stop, "cancel": Cancel}
+INSERT_S = 30.0
+"""Longer than the inserter's own bounds together."""
+QUIT_S = 10.0
+_LOOK_S = 0.2
+"""How soon a client that went away is noticed."""
+
+Reply = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Answers requests, each on the thread of its own connection."""
+
+    loop: DictationLoop
+    inserter: Inserter | None
+    quit: Callable[[], None]
+
+    def answer(self, request: dict[str, Any], reply: Reply, gone: threading.Event) -> None:
+        """Answer one request with one or more objects; {"error": …} for one that makes no sense."""
+        verb = request.get("verb")
+        if verb in WISHES:
+            self.loop.post(WISHES[verb](time.monotonic()))
+            self._statuses(reply, gone, follow=False)
+        elif verb == "status":
+            self._statuses(reply, gone, follow=request.get("follow") is True)
+        elif verb == "insert" and isinstance(request.get("text"), str):
+            reply(self._insert(SpokenText(request["text"])))
+        elif verb == "quit":
+            reply({})
+            self.quit()
+            gone.wait(QUIT_S)
+        elif verb == "show":
+            self._statuses(reply, gone, follow=False)
+        else:
+            reply({"error": "unknown verb"})
+
+    def _statuses(self, reply: Reply, gone: threading.Event, follow: bool) -> None:
+        changes: queue.SimpleQueue[Status] = queue.SimpleQueue()
+        unwatch = self.loop.watch(changes.put)
+        last = None
+        try:
+            while not gone.is_set():
+                try:
+                    shown = changes.get(timeout=_LOOK_S).as_dict()
+                except queue.Empty:
+                    continue
+                if shown != last:  # what changed may be the text, which is not told
+                    reply(shown)
+                last = shown
+                if not follow:
+                    return
+        finally:
+            unwatch()
+
+    def _insert(self, text: SpokenText) -> dict[str, Any]:
+        if self.inserter is None:
+            return {"error": InsertUnavailable.code}
+        results: queue.SimpleQueue[Delivered | Fault] = queue.SimpleQueue()
+        try:
+            self.inserter.insert(text, self.inserter.capture(), results.put)
+            result = results.get(timeout=INSERT_S)
+        except Fault as fault:
+            result = fault
+        if isinstance(result, Fault):
+            return {"error": result.code}
+        return {"delivery": result.delivery.value, "code": result.code}

@@ -1,0 +1,1 @@
+"""Fakes of the ports: small, honest, and held to the same contracts as the real adapters (tests/contracts)."""

@@ -1,0 +1,37 @@
+"""An engine that answers what the test tells it to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lysnrai_desktop.core.faults import Fault
+from lysnrai_desktop.core.settings import EngineSettings
+from lysnrai_desktop.ports import Take
+
+
+@dataclass
+class FakeEngine:
+    """Remembers what it was asked for; the test posts its answers. `refusal` is raised by the next `start`."""
+
+    calls: list[tuple[str, int]] = field(default_factory=list)
+    takes: dict[int, Take] = field(default_factory=dict)
+    refusal: Fault | None = None
+
+    def warm(self) -> None:
+        self.calls.append(("warm", 0))
+
+    def start(self, session: int, take: Take, from_sample: int, settings: EngineSettings) -> None:
+        self.calls.append((f"start {settings.model} from {from_sample}", session))
+        self.takes[session] = take
+        if self.refusal is not None:
+            refusal, self.refusal = self.refusal, None
+            raise refusal
+
+    def finish(self, session: int) -> None:
+        self.calls.append(("finish", session))
+
+    def cancel(self, session: int) -> None:
+        self.calls.append(("cancel", session))
+
+    def shut_down(self) -> None:
+        self.calls.append(("shut_down", 0))
