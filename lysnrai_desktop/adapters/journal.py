@@ -1,0 +1,447 @@
+"""The journal: what the microphone hears is on disk before anybody decides about it.
+
+    takes/20261124T172036-4f2a.wav     mono, 16-bit PCM, at the microphone's own rate
+    takes/20261124T172036-4f2a.json    what it is and what became of it; nothing of what was said
+
+Rule 1. Each block is written by the journal's thread as it comes, together with the header that counts it. A process
+        killed at any moment leaves a valid file that lacks only what was still in the queue: a block or two.
+Rule 2. The queue has no bound and nobody waits for the disk. Readers see a block when it is written, not before.
+Rule 3. Where the disk refuses, what is on it stays, the rest waits in memory, is read as if it were there, and is
+        written as soon as the disk has changed its mind (tried each second, and at the end).
+Rule 4. File descriptors belong to the journal's thread; removing files belongs to whoever calls `erase`, at once.
+
+What is heard in the audio is not decided here, nor when a take begins or ends; `is_expired` says for how long the
+takes of each outcome stay.
+
+Imports: core, ports. May be imported by: app, cli.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import secrets
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from queue import SimpleQueue
+
+from lysnrai_desktop.core.audio import SAMPLE_BYTES, Block
+from lysnrai_desktop.core.dictation import MicrophoneLive, Outcome, TakeClosed
+from lysnrai_desktop.core.faults import DiskFault, DiskFull, DiskReadOnly
+from lysnrai_desktop.ports import Post
+
+HEADER_BYTES = 44
+SYNC_S = 1.0
+"""Between two fsyncs: what a power failure may cost. A crash of the process costs less (rule 1)."""
+RETRY_S = 1.0
+"""Between two attempts on a disk that refused."""
+SHUT_DOWN_S = 2.0
+UNDELIVERED_KEEP_S = 24 * 3600.0
+"""For takes whose text may not have reached the user: long enough to notice, short enough not to pile up."""
+_FULL_SCALE = 32768
+_LARGEST = 0xFFFF_FFFF  # of a size in a RIFF header; longer files are read by their length
+
+
+class Journal:
+    """One thread that writes all takes.
+
+    Args:
+        folder: where takes lie; made (0700) when the first block arrives.
+        post: gets MicrophoneLive and TakeClosed.
+        on_level: gets each block's loudest sample, 0 to 1, on the journal's thread.
+        on_fault: gets the code of a DiskFault when the disk begins to refuse, not again until it has worked.
+        now: the clock of the events.
+        wall: seconds since 1970, for names and ages.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        post: Post,
+        on_level: Callable[[float], None],
+        on_fault: Callable[[str], None],
+        now: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.folder = folder
+        self.post = post
+        self.on_level = on_level
+        self.now = now
+        self.dropped_blocks = 0
+        """Blocks that came for a take after its end. Load cannot raise it: there is no bound to run into."""
+        self._on_fault = on_fault
+        self._wall = wall
+        self._refused = ""
+        self._last_id = ""
+        self._unfinished: set[RecordedTake] = set()
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def open(self, session: int) -> RecordedTake:
+        started = self._wall()
+        return RecordedTake(self, session, self._new_id(started), started)
+
+    def shut_down(self) -> None:
+        """Write what has arrived; at most 2 s. Takes under way stay on disk as interrupted."""
+        self._work.put(None)
+        self._thread.join(SHUT_DOWN_S)
+
+    def records(self) -> Iterator[Record]:
+        """Every take on disk that has a readable sidecar, oldest first."""
+        for sidecar in sorted(self.folder.glob("*.json")):
+            with contextlib.suppress(OSError, ValueError, TypeError):
+                yield Record(**json.loads(sidecar.read_text(encoding="utf-8")))
+
+    def sweep(self, now: float, keep_s: float) -> None:
+        """Remove takes whose time is over. Touches the disk on the caller's thread.
+
+        Args:
+            now: seconds since 1970.
+            keep_s: for how long the user wants the audio of delivered text kept (`takes.keep_s`).
+        """
+        for record in self.records():
+            if is_expired(record, now, keep_s):
+                try:
+                    _remove(self.folder, record.id)
+                except OSError as error:
+                    self.refused(error)
+                    return
+
+    # --- for takes
+
+    def soon(self, work: Callable[[], None]) -> None:
+        """Run on the journal's thread, in order. Safe in an audio callback."""
+        self._work.put(work)
+
+    def begun(self, take: RecordedTake) -> None:
+        self._unfinished.add(take)
+
+    def done(self, take: RecordedTake) -> None:
+        self._unfinished.discard(take)
+
+    def refused(self, error: OSError) -> None:
+        """The disk said no: tell the user, once."""
+        code = fault_of(error).code
+        if code != self._refused:
+            self._refused = code
+            self._on_fault(code)
+
+    def worked(self) -> None:
+        self._refused = ""
+
+    # --- the thread
+
+    def _run(self) -> None:
+        while work := self._work.get():
+            work()
+        for take in tuple(self._unfinished):
+            take.interrupt()
+
+    def _new_id(self, started: float) -> str:
+        """UTC time for people who look into the folder, and chance for two in one second."""
+        stamp = datetime.fromtimestamp(started, UTC).strftime("%Y%m%dT%H%M%S")
+        while (new := f"{stamp}-{secrets.token_hex(2)}") == self._last_id or (self.folder / f"{new}.wav").exists():
+            pass
+        self._last_id = new
+        return new
+
+
+class RecordedTake:
+    """A take of this process: written by the journal's thread, read by any.
+
+    Of the samples [0, readable) the first `stored` are in the file, those behind them in `pending`.
+    """
+
+    def __init__(self, journal: Journal, session: int, take_id: str, started: float) -> None:
+        self._journal = journal
+        self._session = session
+        self._id = take_id
+        self._started = started
+        self._rate_hz = 0
+        self._closed = False  # end() was called
+        # Of the journal's thread:
+        self._outcome: Outcome | None = None
+        self._code = ""
+        self._synced_at = 0.0
+        self._retry_at = 0.0
+        # Of both; changed by the journal's thread and by erase(), under the lock:
+        self._changed = threading.Condition()
+        self._fd = -1
+        self._stored = 0
+        self._pending = bytearray()
+        self._readable = 0
+        self._complete = False
+        self._erased = False
+
+    @property
+    def id(self) -> str:
+        return self._id
+
+    @property
+    def rate_hz(self) -> int:
+        return self._rate_hz
+
+    # --- the microphone's side
+
+    def block(self, block: Block) -> None:
+        """Queue a block to be written.
+
+        Raises:
+            ValueError: a bug of the microphone: half a sample, or another rate than before.
+        """
+        if len(block.pcm) % SAMPLE_BYTES or block.rate_hz != (self._rate_hz or block.rate_hz):
+            raise ValueError(f"want whole samples at {self._rate_hz} Hz, got {len(block.pcm)} B at {block.rate_hz} Hz")
+        if self._closed:
+            self._journal.dropped_blocks += not self._erased
+            return
+        self._rate_hz = block.rate_hz
+        if block.pcm:
+            self._journal.soon(partial(self._append, block.pcm))
+
+    def end(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._journal.soon(self._finish)
+
+    # --- the readers' side
+
+    def wait(self, beyond: int, timeout_s: float) -> tuple[int, bool]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._readable > beyond or self._complete, timeout_s)
+            return self._readable, self._complete
+
+    def read(self, start: int, limit: int) -> bytes:
+        """At most `limit` samples from `start` on; nothing of a take that was erased, or kept and ended.
+
+        Raises:
+            DiskFault: the disk cannot read what it took.
+        """
+        with self._changed:
+            end = min(start + limit, self._readable)
+            stored_end = min(end, self._stored)
+            pcm = b""
+            if start < stored_end:
+                size, offset = (stored_end - start) * SAMPLE_BYTES, HEADER_BYTES + start * SAMPLE_BYTES
+                try:
+                    pcm = os.pread(self._fd, size, offset)
+                except OSError as error:
+                    raise fault_of(error) from error
+            if end > self._stored:
+                skipped = max(0, start - self._stored)
+                pcm += self._pending[skipped * SAMPLE_BYTES : (end - self._stored) * SAMPLE_BYTES]
+            return pcm
+
+    # --- the end of it
+
+    def erase(self) -> None:
+        with self._changed:
+            self._erased = self._complete = True
+            self._readable = self._stored = 0
+            self._pending = bytearray()  # another one: the journal's thread may be writing this
+            try:
+                _remove(self._journal.folder, self._id)
+            except OSError as error:
+                self._journal.refused(error)
+            self._changed.notify_all()
+        self._journal.soon(self._release)
+
+    def keep(self, outcome: Outcome, code: str) -> None:
+        self._journal.soon(partial(self._mark, outcome, code))
+
+    # --- on the journal's thread
+
+    def interrupt(self) -> None:
+        """Leave it as a crash would, but whole."""
+        self._complete_with_what_there_is()
+        self._release()
+
+    def _append(self, pcm: bytes) -> None:
+        if self._erased:
+            return
+        first = not self._readable
+        with self._changed:
+            self._pending += pcm
+        self._write()
+        self._publish()
+        if first:
+            self._journal.begun(self)
+            self._journal.post(MicrophoneLive(self._session, self._journal.now()))
+        self._journal.on_level(peak(pcm))
+
+    def _publish(self) -> None:
+        with self._changed:
+            if not self._erased:
+                self._readable = self._stored + len(self._pending) // SAMPLE_BYTES
+            self._changed.notify_all()
+
+    def _write(self) -> None:
+        now = self._journal.now()
+        if now < self._retry_at:
+            return
+        try:
+            if self._fd < 0 and not self._create():
+                return
+            with memoryview(self._pending) as pending:
+                _write_at(self._fd, HEADER_BYTES + self._stored * SAMPLE_BYTES, pending)
+                stored = self._stored + len(pending) // SAMPLE_BYTES
+            _write_at(self._fd, 0, header(self._rate_hz, stored))
+            if now >= self._synced_at + SYNC_S:
+                self._synced_at = now
+                os.fsync(self._fd)
+        except OSError as error:
+            self._retry_at = now + RETRY_S
+            self._journal.refused(error)
+            return
+        with self._changed:
+            if not self._erased:
+                self._stored = stored
+            self._pending = bytearray()
+        self._journal.worked()
+
+    def _create(self) -> bool:
+        folder = self._journal.folder
+        for missing in (folder.parent, folder):
+            missing.mkdir(mode=0o700, exist_ok=True)
+        with self._changed:  # so that erase() does not miss a file that is just being made
+            if self._erased:
+                return False
+            path = folder / f"{self._id}.wav"
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        self._synced_at = self._journal.now()
+        self._describe()
+        return True
+
+    def _finish(self) -> None:
+        if self._erased:
+            return
+        self._complete_with_what_there_is()
+        audio_s = self._readable / self._rate_hz if self._rate_hz else 0.0
+        self._journal.post(TakeClosed(self._session, self._journal.now(), audio_s))
+        self._release_when_done()
+
+    def _mark(self, outcome: Outcome, code: str) -> None:
+        self._outcome, self._code = outcome, code
+        self._write_the_rest()
+        self._describe()
+        self._release_when_done()
+
+    def _complete_with_what_there_is(self) -> None:
+        self._write_the_rest()
+        with self._changed:
+            self._complete = True
+            self._changed.notify_all()
+        if self._fd >= 0:
+            try:
+                os.fsync(self._fd)
+            except OSError as error:
+                self._journal.refused(error)
+        self._describe()
+
+    def _write_the_rest(self) -> None:
+        """Once more, if the disk has refused so far."""
+        if self._pending:
+            self._retry_at = 0.0
+            self._write()
+
+    def _describe(self) -> None:
+        """Write the sidecar, whole or not at all."""
+        if self._fd < 0:
+            return
+        outcome = self._outcome and self._outcome.value
+        record = Record(self._id, self._started, self._rate_hz, self._stored, outcome, self._code)
+        draft = self._journal.folder / f"{self._id}.json.part"
+        with self._changed:  # so that erase() does not miss a file that is just being made
+            if self._erased:
+                return
+            try:
+                fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+                with os.fdopen(fd, "w", encoding="utf-8") as file:
+                    json.dump(asdict(record), file)
+                draft.replace(draft.with_suffix(""))
+            except OSError as error:
+                self._journal.refused(error)
+
+    def _release_when_done(self) -> None:
+        if self._outcome and self._complete:
+            self._release()
+
+    def _release(self) -> None:
+        with self._changed:
+            if self._fd >= 0:
+                os.close(self._fd)
+            self._fd = -1
+            self._readable = self._stored = 0
+            self._pending = bytearray()
+        self._journal.done(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A take's sidecar."""
+
+    id: str
+    started: float
+    """Seconds since 1970."""
+    rate_hz: int
+    samples: int
+    """0 while it is being recorded, and for good if the process died then: the WAV file knows."""
+    outcome: str | None = None
+    """None: nothing became of it, it was interrupted."""
+    code: str = ""
+
+
+def is_expired(record: Record, now: float, keep_s: float) -> bool:
+    """Whether a take may be removed: failed and interrupted ones never, the others by how sure their delivery is."""
+    match record.outcome:
+        case Outcome.INSERTED:
+            kept_s = keep_s
+        case Outcome.PROBABLY_INSERTED | Outcome.ON_CLIPBOARD | Outcome.NOTHING_HEARD:
+            kept_s = max(keep_s, UNDELIVERED_KEEP_S)
+        case _:
+            return False
+    return now - record.started > kept_s
+
+
+def fault_of(error: OSError) -> DiskFault:
+    """What a refusal of the disk is to the user. The error itself names a path, so it goes no further."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return DiskFull()
+    return DiskReadOnly()
+
+
+def peak(pcm: bytes) -> float:
+    """Loudest sample, 0 to 1."""
+    if not pcm:
+        return 0.0
+    samples = memoryview(pcm).cast("h")
+    high, low = max(samples), min(samples)
+    return max(high, -low) / _FULL_SCALE
+
+
+def header(rate_hz: int, samples: int) -> bytes:
+    """The 44 bytes in front of mono 16-bit PCM. Source: RIFF/WAVE, format 1 (PCM)."""
+    size = samples * SAMPLE_BYTES
+    riff = struct.pack("<4sI4s", b"RIFF", min(size + HEADER_BYTES - 8, _LARGEST), b"WAVE")
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate_hz, rate_hz * SAMPLE_BYTES, SAMPLE_BYTES, 16)
+    return riff + form + struct.pack("<4sI", b"data", min(size, _LARGEST))
+
+
+def _write_at(fd: int, offset: int, content: bytes | memoryview) -> None:
+    with memoryview(content) as rest:
+        written = 0
+        while written < len(rest):
+            written += os.pwrite(fd, rest[written:], offset + written)
+
+
+def _remove(folder: Path, take_id: str) -> None:
+    for suffix in (".wav", ".json", ".json.part"):
+        (folder / f"{take_id}{suffix}").unlink(missing_ok=True)
