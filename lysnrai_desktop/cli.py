@@ -231,7 +231,8 @@ def _devices(options: argparse.Namespace) -> int:
 def _transcribe(options: argparse.Namespace) -> int:
     from lysnrai_desktop.transcribe import transcribe
 
-    return transcribe([Path(file) for file in options.files], options.format, options.quiet, _home(), _settings(options))
+    files = [Path(file) for file in options.files]
+    return transcribe(files, options.format, options.quiet, _home(), _settings(options))
 
 
 def _doctor(options: argparse.Namespace) -> int:

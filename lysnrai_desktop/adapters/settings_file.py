@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _SECTION = re.compile(r"^\s*\[\s*([\w.\"-]+)\s*\]")
 _KEY = re.compile(r"^\s*([\w\"-]+)\s*=")
+_NEVER = (-1, -1, -1)
 _TOML_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
 
@@ -46,8 +47,8 @@ class SettingsFile:
         """`overrides`: dotted names and texts, as from `overrides_from`."""
         self._path = path
         self._overrides = dict(overrides or {})
-        self._seen: tuple[int, int, int] | None = None
-        self._settings = self._overridden(Settings(), [])
+        self._seen: tuple[int, int, int] | None = _NEVER
+        self._settings = Settings()
         self.complaints: tuple[Complaint, ...] = ()
         """What is wrong with the file as last read."""
 
