@@ -1,0 +1,58 @@
+"""A keyboard in the air: the test says what the user presses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+from lysnrai_desktop.core import combo as combos
+from lysnrai_desktop.core.combo import Combo
+from lysnrai_desktop.core.faults import HotkeyTaken, HotkeyUnavailable
+from lysnrai_desktop.core.hotkey import Edge
+from lysnrai_desktop.ports import OnEdge
+
+
+class FakeHotkeys:
+    """The port `Hotkeys`, and the user's hands."""
+
+    def __init__(
+        self, on_edge: OnEdge, on_cancel: Callable[[float], None], taken: Collection[str] = (), at: float = 0.0
+    ) -> None:
+        self.bound: Combo | None = None
+        self.cancel_watched = False
+        self.shut = False
+        self._on_edge = on_edge
+        self._on_cancel = on_cancel
+        self._taken = {combos.parse(combo) for combo in taken}
+        self.now = at
+        """When the next key moves."""
+
+    # -- the port
+
+    def bind(self, combo: str) -> None:
+        wanted = combos.parse(combo)
+        if self.shut:
+            raise HotkeyUnavailable
+        if wanted in self._taken:
+            raise HotkeyTaken
+        self.bound = wanted
+
+    def watch_cancel(self, on: bool) -> None:
+        self.cancel_watched = on
+
+    def shut_down(self) -> None:
+        self.shut = True
+        self.bound = None
+        self.cancel_watched = False
+
+    # -- the user's hands
+
+    def key_down(self, combo: str) -> None:
+        if combo == "esc":
+            if self.cancel_watched:
+                self._on_cancel(self.now)
+        elif combos.parse(combo) == self.bound:
+            self._on_edge(Edge(True, self.now))
+
+    def key_up(self, combo: str) -> None:
+        if combo != "esc" and combos.parse(combo) == self.bound:
+            self._on_edge(Edge(False, self.now))
