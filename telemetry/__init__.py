@@ -1,0 +1,1 @@
+"""An offline-first event client that accounts for every event."""

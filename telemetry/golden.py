@@ -1,0 +1,421 @@
+"""Generates the golden files: what clients in other languages, and the service, are tested against.
+
+    python -m telemetry.golden tests/contracts/golden
+
+Each file is made from the types and functions of telemetry/wire.py, so that it says what the code does; a test fails
+when a checked-in file differs. The inputs stand here, the answers do not. All persons, numbers and addresses are
+from ranges reserved for examples.
+
+Imports: wire. May be imported by: the command line, tests.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import msgspec
+
+from telemetry import wire
+
+RECEIVED: Final = "2026-11-24T11:07:19.158Z"
+SENT: Final = "2026-11-24T11:07:19.123Z"
+INSTALL: Final = "7f9c24e8-3b12-4fef-91e0-6bb0a2f5f2b1"
+EVENT: Final[dict[str, Any]] = {
+    "id": "3f0d8f0a-52a7-4d3e-9c11-0d2f6a1b7c55",
+    "productId": "lysnrai",
+    "platform": "desktop",
+    "channel": "desktop_app",
+    "osFamily": "linux",
+    "appVersion": "0.1.0",
+    "releaseChannel": "dev",
+    "module": "dictation",
+    "eventName": "dictation_completed",
+    "level": "info",
+    "sessionId": "0b7f3c1e-8a51-4a0c-b7a3-5f1f6f3f9d20",
+    "sessionSeq": 3,
+    "eventSeq": 14,
+    "anonymousInstallId": INSTALL,
+    "occurredAt": "2026-11-24T11:07:18.000Z",
+    "schemaVersion": 1,
+}
+FULL: Final[dict[str, Any]] = EVENT | {
+    "osVersion": "6.1.0.25",
+    "buildNumber": "1204",
+    "message": "engine <id> left after <n> ms",
+    "errorDomain": "engine",
+    "errorCode": "engine.crashed",
+    "tags": {"backend": "whisper"},
+    "metrics": {"audio_ms": 2100, "peak": 0.5},
+    "dictation": {"backend": "whisper", "language": "en-GB", "durationMs": 2100, "wordCount": 6, "result": "inserted"},
+    "device": {"arch": "x86_64", "cpuCount": 4, "memoryMb": 8192, "locale": "en-GB"},
+    "userId": "u-1",
+    "sampleRate": 0.5,
+    "x-trial": {"arm": "b"},
+}
+
+
+def files() -> dict[str, str]:
+    """Every golden file's text by its path below the folder."""
+    content = {
+        "reasons.json": _reasons(),
+        "pii.json": {"cases": _pii()},
+        "verdicts.json": {"cases": _verdicts()},
+        "fingerprints.json": {"cases": _fingerprints()},
+        "shares.json": {"cases": _shares()},
+        "versions.json": {"cases": _versions()},
+        **{f"schema/{name}.json": schema for name, schema in _schemas().items()},
+        **{f"examples/{name}.json": {"cases": cases} for name, cases in _examples().items()},
+    }
+    return {path: _text(value) for path, value in content.items()}
+
+
+def write(folder: Path) -> None:
+    for path, text in files().items():
+        file = folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    return json.dumps({"contract": wire.CONTRACT, **value}, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+
+
+def _reasons() -> dict[str, Any]:
+    return {
+        "statuses": list(wire.STATUSES),
+        "reasons": list(wire.REASONS),
+        "rules": list(get_args(wire.Rule)),
+        "levels": list(wire.LEVELS),
+        "platforms": list(get_args(wire.Platform)),
+        "osFamilies": list(get_args(wire.OsFamily)),
+        "releaseChannels": list(get_args(wire.ReleaseChannel)),
+    }
+
+
+# ------------------------------------------------------------------------------------------------------------ pii
+
+_PII_TEXTS: Final = (
+    "", "model loaded in <n> ms", "anna@example.org", "Anna.Example+tag@mail.example.co.uk wrote",
+    "anna@localhost", "@example",
+    "anna＠example．org", "+44 20 7946 0958", "+12025550143", "+1234567", "202-555-0143",
+    "(202) 555-0143", "202.555.0143",
+    "2025550143", "202-555-014", "078-05-1120", "000-12-3456", "666-12-3456", "912-12-3456", "123-00-4567",
+    "123-45-0000", "123456789", "4111 1111 1111 1111", "4111111111111112", "5500-0000-0000-0004", "378282246310005",
+    "2223003122003222", "1111111111111117", "４１１１１１１１１１１１１１１１", "192.0.2.7", "127.0.0.1:8080",
+    "1.2.3", "1.2.3.4.5", "256.1.1.1",
+    "2001:db8::7", "::1", "fe80::1%eth0", "12:30:45", "std::vector", "a::b", "::ffff:192.0.2.7", "/home/anna/models",
+    "/Users/anna", "C:\\Users\\anna\\AppData", "c:/Users/anna", "D:\\Documents and Settings\\anna",
+    "/home/", "/homework/x",
+    "/var/lib/lysnrai", "at 10 20 30 40", "1764000000000", "error 0x80070005", "café", "2026-11-24T11:07:18.000Z",
+)  # fmt: skip
+
+
+def _pii() -> list[dict[str, Any]]:
+    free = [{"text": text, "rule": wire.find_pii(text)} for text in _PII_TEXTS]
+    return free + [
+        {"text": text, "field": name, "rule": _rule_of({name: text})}
+        for name in ("osVersion", "appVersion", "buildNumber")
+        for text in ("10.0.22631.4460", "202-555-0143", "anna@example.org", "1.4.2")
+    ]
+
+
+def _rule_of(fields: Mapping[str, Any]) -> str | None:
+    try:
+        wire.judge_privacy(fields)
+    except wire.Refused as refused:
+        return refused.rule
+    return None
+
+
+# ------------------------------------------------------------------------------------------------------- verdicts
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One event and when it was sent; the verdict is what the code says of it."""
+
+    name: str
+    change: Mapping[str, Any] = field(default_factory=dict)
+    without: str = ""
+    sent_at: str | None = SENT
+    raw: str | None = None
+    """The event's own text, where it cannot be told by a change."""
+
+    def text(self) -> str:
+        if self.raw is not None:
+            return self.raw
+        event = {key: value for key, value in {**EVENT, **self.change}.items() if key != self.without}
+        return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+
+
+def _map(count: int, value: Any = "v") -> dict[str, Any]:
+    return {f"k{number}": value for number in range(count)}
+
+
+def _filled(size: int) -> dict[str, Any]:
+    """An `x-` field that makes the event exactly so many bytes long."""
+    empty = len(Case("", {"x-filling": ""}).text().encode())
+    return {"x-filling": "f" * (size - empty)}
+
+
+_REQUIRED: Final = tuple(EVENT)
+_CASES: Final = (
+    Case("least"),
+    Case("everything", FULL),
+    Case("optional null is absence", {"message": None, "tags": None, "dictation": None, "sampleRate": None}),
+    Case("id of version 7", {"id": "01938a3e-9d5b-7c31-8a44-3b8e1c0f5d21"}),
+    Case("id in capitals", {"id": EVENT["id"].upper()}),
+    Case("integer written 1.0", {"eventSeq": 1.0, "schemaVersion": 1.0}),
+    Case("largest integer", {"eventSeq": 2**53 - 1}),
+    Case("large metric", {"metrics": {"m": 1e308}}),
+    Case("metric beyond 2^53", {"metrics": {"m": 2**53 + 1}}),
+    Case("emoji in a tag", {"tags": {"mood": "🎙"}}),
+    Case("time without fraction", {"occurredAt": "2026-11-24T11:07:18Z"}),
+    Case("time with microseconds", {"occurredAt": "2026-11-24T11:07:18.123456Z"}),
+    *(Case(f"without {key}", without=key) for key in _REQUIRED),
+    *(Case(f"{key} null", {key: None}) for key in ("id", "platform", "eventSeq")),
+    *(Case(f"{key} true", {key: True}) for key in ("id", "platform", "level", "eventSeq",
+    "schemaVersion", "occurredAt")),
+    *(Case(f"{key} empty", {key: ""}) for key in ("platform", "osFamily", "level", "releaseChannel")),
+    *(Case(f"{key} empty", {key: ""}) for key in ("appVersion", "module", "eventName", "id", "productId")),
+    *(Case(f"{key} unknown", {key: "amiga"}) for key in ("platform", "osFamily", "level", "releaseChannel")),
+    Case("no object", raw='"event"'),
+    Case("an array", raw="[1]"),
+    Case("id without dashes", {"id": EVENT["id"].replace("-", "")}),
+    Case("id of version 1", {"id": "3f0d8f0a-52a7-1d3e-9c11-0d2f6a1b7c55"}),
+    Case("schema version 2", {"schemaVersion": 2}),
+    Case("negative count", {"eventSeq": -1}),
+    Case("count beyond 2^53", {"eventSeq": 2**53}),
+    Case("count with fraction", {"eventSeq": 1.5}),
+    Case("metric as text", {"metrics": {"m": "1"}}),
+    Case("metric true", {"metrics": {"m": True}}),
+    Case("metric 1e400", raw=Case("", {"metrics": {"m": 7}}).text().replace('{"m":7}', '{"m":1e400}')),
+    Case("tag as number", {"tags": {"k": 1}}),
+    Case("tags as list", {"tags": ["k"]}),
+    Case("NUL", {"message": "a\0b"}),
+    Case("lone surrogate", raw=Case("", {"message": "S"}).text().replace('"S"', '"\\ud800"')),
+    Case("line feed at the end of a name", {"module": "dictation\n"}),
+    Case("capitals in a name", {"eventName": "Dictation"}),
+    Case("name beginning with a digit", {"eventName": "1st"}),
+    Case("user id with a blank", {"userId": "u 1"}),
+    Case("sample rate 0", {"sampleRate": 0}),
+    Case("sample rate above 1", {"sampleRate": 1.01}),
+    Case("time with an offset", {"occurredAt": "2026-11-24T11:07:18.000+00:00"}),
+    Case("time that never was", {"occurredAt": "2026-02-30T11:07:18.000Z"}),
+    Case("seven digits of a second", {"occurredAt": "2026-11-24T11:07:18.1234567Z"}),
+    Case("nesting of three", {"x-deep": {"a": 1}}),
+    Case("nesting of four", {"x-deep": {"a": {"b": {}}}}),
+    *(
+        case
+        for key, most in (
+            ("message", 1024), ("errorDomain", 64), ("errorCode", 64), ("appVersion", 32),
+            ("osVersion", 32), ("buildNumber", 32),
+            ("module", 64), ("channel", 32), ("eventName", 100), ("userId", 64),
+        )
+        for case in (Case(f"{key} of {most}", {key: "a" * most}), Case(f"{key} of {most + 1}",
+        {key: "a" * (most + 1)}))
+    ),
+    Case("32 tags", {"tags": _map(32)}),
+    Case("33 tags", {"tags": _map(33)}),
+    Case("tag key of 40", {"tags": {"k" * 40: ""}}),
+    Case("tag key of 41", {"tags": {"k" * 41: ""}}),
+    Case("tag value of 200", {"tags": {"k": "v" * 200}}),
+    Case("tag value of 201", {"tags": {"k": "v" * 201}}),
+    Case("32 metrics", {"metrics": _map(32, 1)}),
+    Case("33 metrics", {"metrics": _map(33, 1)}),
+    Case("device arch of 17", {"device": {"arch": "a" * 17}}),
+    Case("unknown key", {"colour": "red"}),
+    Case("unknown key that cannot be told", {"söme thing": 1}),
+    Case("unknown key in dictation", {"dictation": {"text": "hidden"}}),
+    Case("16 KiB", _filled(wire.MAX_EVENT_BYTES)),
+    Case("16 KiB and one", _filled(wire.MAX_EVENT_BYTES + 1)),
+    Case("e-mail in the message", {"message": "mail anna@example.org"}),
+    Case("path in a tag", {"tags": {"file": "/home/anna/x"}}),
+    Case("card as a tag's key", {"tags": {"4111 1111 1111 1111": "1"}}),
+    Case("address in an x- field", {"x-peer": ["192.0.2.7"]}),
+    Case("user id that is a telephone", {"userId": "202-555-0143"}),
+    Case("version of four numbers", {"osVersion": "10.0.22631.4460"}),
+    Case("30 days old", {"occurredAt": "2026-10-25T11:07:19.123Z"}),
+    Case("older than 30 days", {"occurredAt": "2026-10-25T11:07:19.122Z"}),
+    Case("10 minutes ahead", {"occurredAt": "2026-11-24T11:17:19.123Z"}),
+    Case("more than 10 minutes ahead", {"occurredAt": "2026-11-24T11:17:19.124Z"}),
+    Case("a clock a year behind", {"occurredAt": "2025-11-24T11:00:00.000Z"}, sent_at="2025-11-24T11:07:19.000Z"),
+    Case("not sent at a known time", {"occurredAt": "2025-11-24T11:00:00.000Z"}, sent_at=None),
+)  # fmt: skip
+
+
+def _verdicts() -> list[dict[str, Any]]:
+    return [
+        {
+            "name": case.name,
+            "event": json.loads(case.text()) if "1e400" not in case.text() and "\\ud800" not in case.text() else None,
+            "eventText": case.text() if "1e400" in case.text() or "\\ud800" in case.text() else None,
+            "sentAt": case.sent_at,
+            "receivedAt": RECEIVED,
+            "verdict": verdict(case.text().encode(), case.sent_at),
+        }
+        for case in _CASES
+    ]
+
+
+def verdict(event: bytes, sent_at: str | None) -> dict[str, str]:
+    """The verdict of form, privacy and time on an event received at RECEIVED."""
+    received = wire.parse_time(RECEIVED)
+    assert received is not None
+    try:
+        parsed = wire.parse_event(event)
+        wire.judge_privacy(json.loads(event))
+    except wire.Refused as refused:
+        told = {"status": "rejected", "reason": refused.reason, "field": refused.field, "rule": refused.rule}
+        return {key: value for key, value in told.items() if value is not None}
+    occurred = wire.parse_time(parsed.occurred_at)
+    assert occurred is not None
+    reason = wire.judge_time(occurred, received, wire.parse_time(sent_at))
+    if reason is not None:
+        return {"status": "rejected", "reason": reason, "field": "occurredAt"}
+    return {"status": "accepted"}
+
+
+# --------------------------------------------------------------------------------- fingerprints, shares, versions
+
+_PARTS: Final[tuple[list[str | None], ...]] = (
+    ["desktop", "desktop_app", "dictation", "recognition_failed", "engine", None],
+    ["Desktop", "DESKTOP_APP", "Dictation", "Recognition_Failed", "Engine", None],
+    ["ios", "main_app", "dictation", "mic_permission_denied", None, None],
+    ["web", "user_dashboard", "lifecycle", "app_crashed", "cafe\u0301", "E|1"],
+    ["web", "user_dashboard", "lifecycle", "app_crashed", "caf\u00e9", "E|1"],
+    ["android", "main_app", "recovery", "engine_restarted", 'say "no"', "back\\slash"],
+    ["android", "main_app", "recovery", "engine_restarted", "🎙", ""],
+)
+_INSTALLS: Final = (
+    INSTALL,
+    INSTALL.upper(),
+    "00000000-0000-4000-8000-000000000000",
+    "c0ffee00-1234-4abc-8def-0123456789ab",
+    "01938a3e-9d5b-7c31-8a44-3b8e1c0f5d21",
+)
+_PAIRS: Final = (
+    ("1.0", "1"), ("1.9.0", "1.10.1"), ("2.0.0", "2.0.0-rc.1"), ("2.0.0-alpha", "2.0.0-alpha.1"),
+    ("2.0.0-2", "2.0.0-10"),
+    ("2.0.0-alpha", "2.0.0-1"), ("1.2.3+build5", "1.2.3"), ("10.0.22631.4460", "10.0.22631"),
+    ("v1.4", "1.4.0"), ("", "1"), ("1..2", "1.2"),
+    ("nightly", "1.0"), ("1.2.3-", "1.2.3"), ("1.2.3", "1.2.3"),
+)  # fmt: skip
+
+
+def _fingerprints() -> list[dict[str, Any]]:
+    return [
+        {"parts": parts, "json": wire.fingerprint_text(parts), "fingerprint": wire.fingerprint_of(parts)}
+        for parts in _PARTS
+    ]
+
+
+def _shares() -> list[dict[str, Any]]:
+    return [
+        {
+            "installId": install,
+            "percentageHash": wire.share_hash(install.lower()).hex(),
+            "samplingHash": wire.share_hash("sampling:" + install.lower()).hex(),
+            "inAt": {
+                str(percent): wire.share_of_percentage(install) < percent / 100
+                for percent in (0, 10, 25, 50, 55, 75, 90, 100)
+            },
+        }
+        for install in _INSTALLS
+    ]
+
+
+def _versions() -> list[dict[str, Any]]:
+    both_ways = [*_PAIRS, *((b, a) for a, b in _PAIRS if a != b)]
+    return [{"a": a, "b": b, "order": wire.compare_versions(a, b)} for a, b in both_ways]
+
+
+# ------------------------------------------------------------------------------------------- schemas and examples
+
+_TYPES: Final = {
+    "install": wire.Install,
+    "batch": wire.Batch,
+    "event": wire.Event,
+    "verdicts": wire.Verdicts,
+    "config": wire.Config,
+    "receipt": wire.Receipt,
+    "problem": wire.Problem,
+}
+
+
+def _schemas() -> dict[str, dict[str, Any]]:
+    schemas = {}
+    for name, kind in _TYPES.items():
+        schema = msgspec.json.schema(kind)
+        schemas[name] = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    schemas["event"]["$defs"]["Event"]["patternProperties"] = {"^x-[a-z0-9-]{1,40}$": {}}
+    batch = schemas["batch"]["$defs"]["Batch"]["properties"]
+    batch["events"] |= {"maxItems": wire.MAX_BATCH_EVENTS}
+    return schemas
+
+
+def _examples() -> dict[str, list[dict[str, Any]]]:
+    secret = "A" * 43
+    install = {"installId": INSTALL, "productKey": "pk_example", "platform": "desktop", "installSecret": secret}
+    batch_id = "9f2b1d6c-4c0a-4c8e-8f4b-6c7d0f1e2a3b"
+    ledger = msgspec.to_builtins(
+        wire.Ledger(captured=14, pending=2, leased=1, delivered=7, rejected=1, evicted=1, purged=2)
+    )
+    batch = {"batchId": batch_id, "sentAt": SENT, "events": [EVENT, FULL], "ledger": ledger}
+    results = [{"id": EVENT["id"], "status": "accepted"}, {"id": FULL["id"], "status": "duplicate"}]
+    counts = {"accepted": 1, "duplicate": 1, "rejected": 0, "retry": 0}
+    verdicts = {
+        "batchId": batch_id,
+        "receivedAt": RECEIVED,
+        "counts": counts,
+        "results": results,
+        "configEtag": '"5d0c"',
+    }
+    config = msgspec.to_builtins(wire.Config(version=17))
+    query = {
+        key: EVENT[key] for key in ("productId", "platform", "channel", "osFamily", "appVersion", "releaseChannel")
+    }
+    query["anonymousInstallId"] = INSTALL
+
+    def answers(request: dict[str, Any], good: dict[int, Any], bad: tuple[int, ...]) -> list[dict[str, Any]]:
+        return [
+            *({"request": request, "status": status, "answer": body} for status, body in good.items()),
+            *({"request": request, "status": status, "answer": _problem(status)} for status in bad),
+        ]
+
+    return {
+        "post-installs": answers(
+            {"body": install}, {201: {"installToken": "example-token"}}, (400, 401, 409, 413, 415, 429)
+        ),
+        "post-events": answers({"body": batch}, {200: verdicts}, (400, 401, 413, 415, 429, 503)),
+        "get-config": answers({"query": query}, {200: config, 304: None}, (400, 401, 403)),
+        "delete-install": answers(
+            {"path": {"installId": INSTALL}}, {200: {"before": 8, "after": 0, "tombstone": True}}, (400, 401, 403, 404)
+        ),
+    }
+
+
+_TITLES: Final = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    409: "Conflict",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    429: "Too Many Requests",
+    503: "Service Unavailable",
+}
+
+
+def _problem(status: int) -> dict[str, Any]:
+    return {"type": "about:blank", "title": _TITLES[status], "status": status}
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))

@@ -1,0 +1,1 @@
+"""The telemetry client keeps its promises."""
