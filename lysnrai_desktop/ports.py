@@ -89,8 +89,8 @@ class Journal(Protocol):
 class Engine(Protocol):
     """Hears takes and posts Voice, Final, EngineDone, EngineFailed; partial text goes to `on_partial`."""
 
-    def warm(self) -> None:
-        """Start ahead of need."""
+    def warm(self, settings: EngineSettings) -> None:
+        """Start ahead of need, as these settings will want it."""
 
     def start(self, session: int, take: Take, from_sample: int, settings: EngineSettings) -> None:
         """Hear the take from a sample on, while it grows. A session under way is given up for the new one."""

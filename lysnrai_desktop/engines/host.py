@@ -1,0 +1,157 @@
+"""The far side of the process border: `python -m lysnrai_desktop.engines.host NAME`.
+
+    stdin ──▶ reader thread ──▶ inbox ──▶ main thread ──▶ the engine ──▶ private copy of stdout
+              (never waits)              (obeys in order)
+
+What is decided here: that messages are obeyed in order and become void with their session; what ends the process. What
+an engine does with audio is its own business. A `Start` or `Cancel` makes all work of earlier sessions unwanted the
+moment it is *read*, so an engine that asks `wanted()` between two pieces stops there.
+
+The process ends, at once and whatever it is doing, when it is told to, when its input ends (the app is gone, however it
+went), or when any of its threads fails. Descriptor 1 is pointed at stderr before any library is imported: a stray print
+cannot get between the messages. Nothing of a session is ever written to stderr.
+
+Imports: core. May be imported by: nobody; the engines beside it are imported by name.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from typing import BinaryIO
+
+from lysnrai_desktop.core import engine_messages as wire
+from lysnrai_desktop.core.faults import Fault
+from lysnrai_desktop.engines.engine import Engine, Hearing, Say
+
+
+def make_engine(name: str, arguments: list[str], say: Say, messages_fd: int) -> Engine:
+    """Import and build an engine by name."""
+    match name:
+        case "whisper":
+            from lysnrai_desktop.engines.whisper import WhisperEngine
+
+            return WhisperEngine(say)
+        case "scripted":
+            from lysnrai_desktop.engines.scripted import ScriptedEngine
+
+            return ScriptedEngine(say, arguments, messages_fd)
+        case _:
+            raise SystemExit(f"no engine is called {name!r}")
+
+
+class Inbox:
+    """Messages in order, each with the number of the `Start` or `Cancel` it came under."""
+
+    def __init__(self) -> None:
+        self._messages: queue.SimpleQueue[tuple[int, wire.Message]] = queue.SimpleQueue()
+        self._newest = 0
+
+    def put(self, message: wire.Message) -> None:
+        if isinstance(message, wire.Start | wire.Cancel):
+            self._newest += 1
+        self._messages.put((self._newest, message))
+
+    def get(self) -> tuple[int, wire.Message]:
+        return self._messages.get()
+
+    def is_newest(self, number: int) -> bool:
+        return number == self._newest
+
+
+def serve(engine: Engine, inbox: Inbox, say: Say) -> None:
+    """Obey until `Quit`."""
+    hearing: Hearing | None = None
+    hears = 0
+    while True:
+        number, message = inbox.get()
+        if not inbox.is_newest(number) and not isinstance(message, wire.Load | wire.Quit):
+            continue
+        match message:
+            case wire.Load():
+                try:
+                    say(engine.load(message))
+                except Fault as fault:
+                    say(wire.Failed(0, fault.code))
+                    return
+            case wire.Start(session=session):
+                hears = session
+                try:
+                    hearing = engine.start(message, lambda number=number: inbox.is_newest(number))  # type: ignore[misc]
+                except Fault as fault:
+                    hearing = None
+                    say(wire.Failed(session, fault.code))
+            case wire.Audio(session=session) if hearing and session == hears:
+                hearing.audio(message)
+            case wire.Finish(session=session) if hearing and session == hears:
+                hearing.finish()
+                hearing = None
+            case wire.Cancel():
+                hearing = None
+            case wire.Quit():
+                return
+            case _:
+                pass  # the rest of a session that failed
+
+
+def _read(pipe: BinaryIO, inbox: Inbox) -> None:
+    """Fill the inbox; end the process with the pipe, even while a native library is busy."""
+    decoder = wire.Decoder()
+    while received := os.read(pipe.fileno(), 1 << 16):
+        for message in decoder.feed(received):
+            if isinstance(message, wire.Quit):
+                _leave(0)
+            inbox.put(message)
+    _leave(0)
+
+
+def _leave(code: int) -> None:
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _leave_with_traceback(failure: threading.ExceptHookArgs) -> None:
+    traceback.print_exception(failure.exc_type, failure.exc_value, failure.exc_traceback)
+    _leave(1)
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        # Covers what the end of the input does not: a native call that holds the interpreter while the app is killed.
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
+def main(arguments: list[str]) -> None:
+    pipe = os.fdopen(os.dup(1), "wb", buffering=0)
+    os.dup2(2, 1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the app's terminal is the app's to handle
+    _die_with_parent()
+    os.environ["HF_HUB_OFFLINE"] = "1"  # a folder that lacks a file is a fault, not a reason to go to the network
+    threading.excepthook = _leave_with_traceback
+    lock = threading.Lock()
+
+    def say(message: wire.FromEngine) -> None:
+        frame = memoryview(wire.encode(message))
+        with lock:
+            while frame:
+                try:
+                    frame = frame[pipe.write(frame) or 0 :]
+                except BrokenPipeError:
+                    _leave(0)
+
+    name, *rest = arguments
+    say(wire.Hello(wire.VERSION, name))
+    inbox = Inbox()
+    threading.Thread(target=_read, args=(sys.stdin.buffer, inbox), name="reader", daemon=True).start()
+    serve(make_engine(name, rest, say, pipe.fileno()), inbox, say)
+    _leave(1)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,338 @@
+"""Whisper, on this machine: audio in while it is spoken, text out with each pause.
+
+    Audio ─▶ ear (the host's main thread)                    reader (a thread of its own)
+             resample ─▶ Silero ─▶ core/endpointing ─piece─▶ quiet? ─▶ language ─▶ faster-whisper ─▶ guards ─▶ Final
+
+Two threads, so that the edges of speech are told when they happen and not behind the recognition of the piece before.
+Where to cut, what to doubt and which language to take is decided in core. What is decided here: how a model is loaded
+and asked. Temperature is 0: a doubtful reading is tried again in another way, never at random.
+
+The seam for windows shorter than 30 s is `_Model.encode`.
+
+Imports: core. May be imported by: host.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import numpy as np
+import soxr
+from faster_whisper import WhisperModel
+from numpy.typing import NDArray
+
+from lysnrai_desktop.core import endpointing, engine_messages as wire, guards, language as languages
+from lysnrai_desktop.core.endpointing import Cut, Listening, Voice
+from lysnrai_desktop.core.faults import EngineOutOfMemory, EngineStartFailed, Fault, ModelDamaged
+from lysnrai_desktop.core.guards import Reading
+from lysnrai_desktop.core.speech import SpokenText
+from lysnrai_desktop.engines.engine import Hearing, Say, Wanted
+from lysnrai_desktop.engines.silero import RATE_HZ, STEP, Silero, probabilities
+
+Sound = NDArray[np.float32]
+"""16 kHz, mono, in [-1, 1]."""
+
+MARGIN_S = 0.3
+"""Kept on both sides of speech. Whisper makes words of clicks and breath in what is beyond (measured)."""
+BEFORE_S = 0.5
+"""How far a piece may reach back over its cut, into the pause."""
+BEAM = 5
+QUIET_PEAK = 0.05
+"""A piece that is never louder is listened to a second time, amplified: Silero misses words below -30 dB."""
+AMPLIFIED_PEAK = 0.5
+MAX_GAIN = 100.0
+AMPLIFIED_ONSET = 0.6
+"""Amplified white noise was taken for speech with up to 0.50, the quietest words with 0.66 (measured)."""
+MAX_THREADS = 4
+
+_FILES = ("config.json", "model.bin", "tokenizer.json")
+_VOCABULARIES = ("vocabulary.txt", "vocabulary.json")
+
+
+class WhisperEngine:
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._work: queue.SimpleQueue[_Session | _Piece | _End] = queue.SimpleQueue()
+        self._languages: list[str] = []
+
+    def load(self, load: wire.Load) -> wire.Ready:
+        model = _load(load)
+        self._languages = model.supported_languages
+        # Kept in start order by the queue: whoever is unwanted by the time it comes up is passed over.
+        threading.Thread(target=_Reader(model, self._say).run, args=(self._work,), name="reading", daemon=True).start()
+        return wire.Ready(model.model.device, model.model.compute_type)
+
+    def start(self, start: wire.Start, wanted: Wanted) -> Hearing:
+        possible = languages.candidates(start.language, self._languages)
+        session = _Session(start.session, wanted, possible, guards.prompt(start.vocabulary))
+        self._work.put(session)
+        return _Ear(start, session, self._say, self._work)
+
+
+@dataclass(slots=True)
+class _Session:
+    """What the reader knows of a session; the reader's own."""
+
+    number: int
+    wanted: Wanted
+    possible: tuple[str, ...]
+    prompt: str
+    language: str = ""
+    """Decided with the first speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    session: _Session
+    start: int
+    end: int
+    """In samples of the take."""
+    sound: Sound
+    """The piece, and up to BEFORE_S before it."""
+    speech: tuple[int, int] | None
+    """Where in `sound` somebody speaks."""
+    floor: int
+    """Where in `sound` it may begin: what lies before was read with the last piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    session: _Session
+
+
+# --- the ear ------------------------------------------------------------------------------------------------
+
+
+class _Ear:
+    """Turns the audio of one session into edges of speech and pieces."""
+
+    def __init__(self, start: wire.Start, session: _Session, say: Say, work: queue.SimpleQueue[Any]) -> None:
+        self._session, self._say, self._work = session, say, work
+        self._from_sample = self._final = start.from_sample
+        self._received = 0
+        self._rate_hz = RATE_HZ
+        self._resampler: soxr.ResampleStream | None = None
+        self._silero, self._listening = Silero(), Listening()
+        self._parts: list[Sound] = []
+        self._parts_at = 0
+        """Position of the first part; positions here are 16 kHz samples since the session's start."""
+        self._heard = 0
+        self._spoken = 0
+        """Where the speech of the last piece ended."""
+
+    def audio(self, audio: wire.Audio) -> None:
+        samples = np.frombuffer(audio.pcm, "<i2").astype(np.float32) / np.float32(32768)
+        self._rate_hz = audio.rate_hz
+        self._received += len(samples)
+        if audio.rate_hz == RATE_HZ:
+            self._hear(samples)
+            return
+        if self._resampler is None:
+            self._resampler = soxr.ResampleStream(audio.rate_hz, RATE_HZ, 1, dtype="float32")
+        self._hear(self._resampler.resample_chunk(samples))
+
+    def finish(self) -> None:
+        if self._resampler is not None:
+            self._hear(self._resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+        end = self._heard
+        if end % STEP:
+            self._listen(self._silero.hear(np.zeros(STEP - end % STEP, np.float32)))
+        if self._final < self._from_sample + self._received:
+            self._cut(endpointing.finish(self._listening, end / RATE_HZ), last=True)
+        self._work.put(_End(self._session))
+
+    def _hear(self, sound: Sound) -> None:
+        self._parts.append(sound)
+        self._heard += len(sound)
+        self._listen(self._silero.hear(sound))
+
+    def _listen(self, steps: list[float]) -> None:
+        for probability in steps:
+            self._listening, decisions = endpointing.listen(self._listening, probability)
+            for decision in decisions:
+                match decision:
+                    case Voice(speaking=speaking):
+                        self._say(wire.Voice(self._session.number, speaking))
+                    case Cut():
+                        self._cut(decision)
+
+    def _cut(self, cut: Cut, last: bool = False) -> None:
+        sound = np.concatenate([*self._parts, np.zeros(0, np.float32)])
+        speech = None
+        if cut.speech is not None:
+            first, behind = (round(edge * RATE_HZ) - self._parts_at for edge in cut.speech)
+            speech = (first, behind)
+        cut_at = round(cut.end_s * RATE_HZ)
+        end = self._from_sample + (self._received if last else round(cut.end_s * self._rate_hz))
+        # up to now, not only to the cut: the margin behind speech may reach over it
+        self._work.put(_Piece(self._session, self._final, end, sound, speech, max(0, self._spoken - self._parts_at)))
+        self._final = end
+        if speech is not None:
+            self._spoken = self._parts_at + speech[1]
+        keep_from = max(self._parts_at, cut_at - round(BEFORE_S * RATE_HZ))
+        self._parts = [sound[keep_from - self._parts_at :]]
+        self._parts_at = keep_from
+
+
+# --- the reader ---------------------------------------------------------------------------------------------
+
+
+class _Reader:
+    """Reads pieces one after the other."""
+
+    def __init__(self, model: _Model, say: Say) -> None:
+        self._model, self._say = model, say
+        self._last_language = ""
+
+    def run(self, work: queue.SimpleQueue[_Session | _Piece | _End]) -> None:
+        while True:
+            match work.get():
+                case _Session() as session if session.wanted():
+                    self._say(wire.Started(session.number))
+                case _End(session=session) if session.wanted():
+                    self._say(wire.Done(session.number))
+                case _Piece(session=session) as piece if session.wanted():
+                    self._answer(piece)
+                case _:
+                    pass
+
+    def _answer(self, piece: _Piece) -> None:
+        session = piece.session
+        try:
+            text = self._read(piece)
+        except (MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "out of memory" not in str(error):
+                raise
+            self._say(wire.Failed(session.number, EngineOutOfMemory.code))
+            return
+        self._say(wire.Final(session.number, piece.start, piece.end, text, session.language))
+
+    def _read(self, piece: _Piece) -> SpokenText:
+        speech = _speech_of(piece)
+        if speech is None:
+            return SpokenText()
+        margin = round(MARGIN_S * RATE_HZ)
+        sound = piece.sound[max(piece.floor, speech[0] - margin) : speech[1] + margin]
+        speech_s = (speech[1] - speech[0]) / RATE_HZ
+        session = piece.session
+        if not session.language:
+            session.language = self._language(session, sound)
+        reading = self._model.read(sound, speech_s, session.language, session.prompt)
+        if guards.is_echo(reading.text, session.prompt):
+            reading = self._model.read(sound, speech_s, session.language)
+        if guards.is_doubtful(reading):
+            again = self._model.read(piece.sound[piece.floor :], speech_s, session.language, doubted=True)
+            reading = guards.better(reading, again)
+        return reading.text if guards.has_words(reading.text) else SpokenText()
+
+    def _language(self, session: _Session, sound: Sound) -> str:
+        if len(session.possible) == 1:
+            return session.possible[0]
+        chosen = languages.choose(self._model.languages(sound), session.possible, self._last_language)
+        self._last_language = chosen
+        return chosen
+
+
+def _speech_of(piece: _Piece) -> tuple[int, int] | None:
+    """Where somebody speaks, after a second, amplified hearing if the piece is quiet."""
+    peak = float(np.abs(piece.sound).max(initial=0.0))
+    if peak >= QUIET_PEAK or peak == 0.0:
+        return piece.speech
+    gain = min(MAX_GAIN, AMPLIFIED_PEAK / peak)
+    own = piece.sound[piece.floor :]
+    found = endpointing.speech_in(probabilities(own * np.float32(gain)), AMPLIFIED_ONSET)
+    if found is None:
+        return piece.speech
+    first, last = (piece.floor + round(edge * RATE_HZ) for edge in found)
+    return (first, last) if piece.speech is None else (min(first, piece.speech[0]), max(last, piece.speech[1]))
+
+
+# --- the model ----------------------------------------------------------------------------------------------
+
+
+class _Model(WhisperModel):  # type: ignore[misc]
+    """faster-whisper's model, asked in our way."""
+
+    _last: tuple[Any, Any] | None = None
+
+    def encode(self, features: Any) -> Any:
+        """Remembers its last answer: the language and the text of a piece are read off the same one."""
+        if self._last is None or not np.array_equal(self._last[0], features):
+            self._last = (features, super().encode(features))
+        return self._last[1]
+
+    def languages(self, sound: Sound) -> dict[str, float]:
+        """The probability of each language; no longer piece than 30 s."""
+        frames = self.feature_extractor.nb_max_frames
+        features = self.feature_extractor(sound)[:, :-1][:, :frames]  # without the last, as `transcribe` does
+        window = np.pad(features, ((0, 0), (0, frames - features.shape[1])))
+        return {token[2:-2]: probability for token, probability in self.model.detect_language(self.encode(window))[0]}
+
+    def read(self, sound: Sound, speech_s: float, language: str, prompt: str = "", doubted: bool = False) -> Reading:
+        """What is said in a piece. `doubted`: in another way than before."""
+        otherwise: dict[str, Any] = {"no_speech_threshold": None, "no_repeat_ngram_size": 4} if doubted else {}
+        found, _ = self.transcribe(
+            sound,
+            language=language,
+            beam_size=BEAM,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            initial_prompt=prompt or None,
+            **otherwise,
+        )
+        segments = list(found)
+        if not segments:
+            return Reading(SpokenText(), speech_s)
+        return Reading(
+            SpokenText("".join(segment.text for segment in segments).strip()),
+            speech_s,
+            min(segment.avg_logprob for segment in segments),
+            max(segment.compression_ratio for segment in segments),
+        )
+
+
+def _load(load: wire.Load) -> _Model:
+    """Raises ModelDamaged, EngineOutOfMemory, EngineStartFailed."""
+    folder = Path(load.folder)
+    present = {file.name for file in folder.glob("*")}
+    for file in (*_FILES, *(_VOCABULARIES if present.isdisjoint(_VOCABULARIES) else ())):
+        if file not in present:  # without its tokenizer faster-whisper would go to the network
+            raise ModelDamaged(folder.name, file)
+    fault: Fault = EngineStartFailed("no device takes the model")
+    for device, compute_type in _ways(load.device, load.compute_type):
+        try:
+            return _Model(str(folder), device=device, compute_type=compute_type, cpu_threads=load.threads or _threads())
+        except MemoryError:
+            fault = EngineOutOfMemory(device)
+        except (RuntimeError, ValueError) as error:
+            if "incomplete" in str(error):
+                raise ModelDamaged(folder.name, "model.bin") from None
+            fault = EngineOutOfMemory(device) if "out of memory" in str(error) else EngineStartFailed(device)
+    raise fault
+
+
+def _ways(device: str, compute_type: str) -> Iterator[tuple[str, str]]:
+    """Device and compute type, the best first."""
+    if device == "cuda" or (device == "auto" and _has_cuda()):
+        yield "cuda", "float16" if compute_type == "auto" else compute_type
+    if device != "cuda":
+        yield "cpu", "int8" if compute_type == "auto" else compute_type
+
+
+def _has_cuda() -> bool:
+    try:
+        return bool(ctranslate2.get_cuda_device_count())
+    except RuntimeError:  # a driver that does not fit
+        return False
+
+
+def _threads() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MAX_THREADS)

@@ -1,0 +1,452 @@
+"""The app's end of an engine process: start, feed, answer, kill, restart.
+
+    dictation thread ──start finish cancel warm──▶ ┌──────┐ ──▶ writer thread ──▶ stdin  ┌────────────────┐
+    post, on_partial, on_state ◀────────────────── │ link │                              │ engine process │
+                          feeder thread (a take) ─▶└──────┘ ◀── reader thread ◀── stdout └────────────────┘
+
+What is decided here: when there is a process, what a session is told when there is none any more, how far ahead of the
+finals audio is fed. What is absent: recognition, and whether to try again, which core/dictation.py decides.
+
+All state belongs to the link's one thread; calls and the other threads put items into its queue. What a process that
+was given up still says is dropped, and so is what a process says about another session than the present one: after
+EngineFailed nothing more comes of that try.
+
+A process is given up when it ends, breaks the protocol, does not become ready in `start_s`, does not take up a session
+within `take_up_s` (it hangs in an earlier one), or is asked to start the very session it is working on (somebody
+lost patience). It is ended politely when nobody dictated for `idle_s`, and when other settings need another.
+
+Imports: core, ports. May be imported by: app.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import assert_never
+
+from lysnrai_desktop.core import dictation, engine_messages as wire
+from lysnrai_desktop.core.audio import SAMPLE_BYTES
+from lysnrai_desktop.core.faults import EngineDied, EngineStartFailed, EngineTimeout, Fault
+from lysnrai_desktop.core.settings import EngineSettings
+from lysnrai_desktop.core.speech import Segment, SpokenText
+from lysnrai_desktop.ports import Post, Take
+
+log = logging.getLogger(__name__)
+
+START_S = 60.0
+"""base is ready in under 2 s here; large-v3 (3 GB) from a slow disk is not."""
+TAKE_UP_S = 10.0
+"""A session that was given up may be in the middle of a piece; a large model without a GPU needs seconds for it."""
+QUIT_S = 2.0
+CHUNK_S = 0.5
+"""Most audio in one message."""
+AHEAD_S = 120.0
+"""How far the audio runs ahead of the finals when it comes from a file: several pieces, so the engine never waits."""
+POLL_S = 0.2
+"""How long a feeder that nobody wants any more may go on waiting for a microphone."""
+
+OnPartial = Callable[[int, SpokenText], None]
+OnState = Callable[[str, str], None]
+"""Hears "off", "starting" or "ready", and the model's name."""
+LocateModel = Callable[[str], Path]
+"""The folder of a model. May raise Fault."""
+
+
+# --- items of the link's queue -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Warm:
+    settings: EngineSettings
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    session: int
+    take: Take
+    from_sample: int
+    settings: EngineSettings
+
+
+@dataclass(frozen=True, slots=True)
+class _Finish:
+    session: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Cancel:
+    session: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    process: _Process
+    message: wire.FromEngine
+
+
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """A process ended, or (`garbled`) said what is no message."""
+
+    process: _Process
+    garbled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _ShutDown:
+    pass
+
+
+_Request = _Warm | _Start | _Finish | _Cancel
+_Answer = _Said | _Gone
+_Item = _Request | _Answer | _ShutDown
+
+
+class EngineLink:
+    """Implements ports.Engine. Times are seconds."""
+
+    def __init__(
+        self,
+        post: Post,
+        on_partial: OnPartial,
+        on_state: OnState,
+        command: Sequence[str],
+        locate_model: LocateModel,
+        *,
+        start_s: float = START_S,
+        take_up_s: float = TAKE_UP_S,
+    ) -> None:
+        self._post, self._on_partial, self._on_state = post, on_partial, on_state
+        self._command, self._locate_model = list(command), locate_model
+        self._start_s, self._take_up_s = start_s, take_up_s
+        self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
+        self._process: _Process | None = None
+        self._session: _Session | None = None
+        self._deadline: float | None = None
+        """When the process must be ready, have taken up the session, or be ended for idleness: one at a time."""
+        self._thread = threading.Thread(target=self._run, name="engine-link", daemon=True)
+        self._thread.start()
+
+    # --- ports.Engine: any thread, at once
+
+    def warm(self, settings: EngineSettings) -> None:
+        self._items.put(_Warm(settings))
+
+    def start(self, session: int, take: Take, from_sample: int, settings: EngineSettings) -> None:
+        self._items.put(_Start(session, take, from_sample, settings))
+
+    def finish(self, session: int) -> None:
+        self._items.put(_Finish(session))
+
+    def cancel(self, session: int) -> None:
+        self._items.put(_Cancel(session))
+
+    def shut_down(self) -> None:
+        self._items.put(_ShutDown())
+        self._thread.join()
+
+    # --- the link's thread
+
+    def _run(self) -> None:
+        while True:
+            try:
+                left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+                item = self._items.get(timeout=left)
+            except queue.Empty:
+                self._deadline_passed()
+                continue
+            if isinstance(item, _ShutDown):
+                self._give_up_session()
+                self._end_process(QUIT_S)
+                return
+            self._handle(item)
+
+    def _handle(self, item: _Request | _Answer) -> None:
+        match item:
+            case _Warm(settings=settings):
+                self._warm(settings)
+            case _Start():
+                self._begin(item)
+            case _Finish(session=number):
+                if self._session is not None and self._session.number == number:
+                    self._session.finish.set()
+            case _Cancel(session=number):
+                if self._session is not None and self._session.number == number:
+                    self._give_up_session()
+                    self._rest()
+            case _Said() | _Gone():
+                if item.process is self._process:
+                    self._hear(item.process, item)
+            case _:
+                assert_never(item)
+
+    def _warm(self, settings: EngineSettings) -> None:
+        if self._session is None:
+            try:
+                self._require_process(settings)
+            except Fault as fault:
+                log.warning("the engine cannot be warmed: %s", fault.code)
+
+    def _begin(self, start: _Start) -> None:
+        if self._session is not None:
+            if self._session.number == start.session:
+                self._end_process(0.0)  # it does not answer
+            self._give_up_session()
+        try:
+            process = self._require_process(start.settings)
+        except Fault as fault:
+            self._post(dictation.EngineFailed(start.session, time.monotonic(), fault.code))
+            return
+        process.send(wire.Start(start.session, start.from_sample, start.settings.language, start.settings.vocabulary))
+        self._session = _Session(start.session, start.take, start.from_sample, process)
+        if process.ready:
+            self._deadline = time.monotonic() + self._take_up_s
+
+    def _require_process(self, settings: EngineSettings) -> _Process:
+        """The process for these settings, started if there is none. Raises Fault."""
+        if self._process is not None:
+            if _needs_another(self._process.settings, settings):
+                self._end_process(QUIT_S)
+            else:
+                self._process.settings = settings  # idle_s may be another
+                return self._process
+        folder = self._locate_model(settings.model)
+        self._on_state("starting", settings.model)
+        try:
+            self._process = _Process(self._command, settings, self._items.put)
+        except OSError:
+            self._on_state("off", settings.model)
+            raise EngineStartFailed("the command cannot be run") from None
+        self._process.send(wire.Load(str(folder), settings.device, settings.compute_type, settings.threads))
+        self._deadline = time.monotonic() + self._start_s
+        return self._process
+
+    def _hear(self, process: _Process, answer: _Answer) -> None:
+        match answer:
+            case _Gone():
+                log.warning("the engine process %s", "is garbled" if answer.garbled else "ended")
+                self._fail(EngineDied.code if process.ready else EngineStartFailed.code)
+            case _Said(message=message):
+                self._heard(process, message)
+
+    def _heard(self, process: _Process, message: wire.FromEngine) -> None:
+        match message:
+            case wire.Hello(version=version):
+                if version != wire.VERSION:
+                    log.warning("the engine process speaks version %d, not %d", version, wire.VERSION)
+                    self._fail(EngineStartFailed.code)
+            case wire.Ready():
+                process.ready = True
+                self._deadline = None
+                self._on_state("ready", process.settings.model)
+                if self._session is not None:
+                    self._deadline = time.monotonic() + self._take_up_s
+                else:
+                    self._rest()
+            case wire.Failed(session=0, code=code):
+                self._fail(code)
+            case _:
+                if self._session is not None and message.session == self._session.number:
+                    self._heard_of_session(self._session, message)
+
+    def _heard_of_session(self, session: _Session, message: _OfSession) -> None:
+        number, at = session.number, time.monotonic()
+        match message:
+            case wire.Started():
+                self._deadline = None
+            case wire.Voice(speaking=speaking):
+                self._post(dictation.Voice(number, at, speaking))
+            case wire.Partial(text=text):
+                self._on_partial(number, text)
+            case wire.Final(start=start, end=end, text=text, language=language):
+                if start != session.final or not start <= end <= session.fed:
+                    log.warning("the engine process gave a final for audio it was not given")
+                    self._fail(EngineDied.code)
+                    return
+                session.advance(end)
+                self._post(dictation.Final(number, at, Segment(start, end, text, language)))
+            case wire.Done():
+                if session.final != session.fed or not session.finish.is_set():
+                    log.warning("the engine process was done before the end")
+                    self._fail(EngineDied.code)
+                    return
+                self._post(dictation.EngineDone(number, at))
+                session.stop()
+                self._session = None
+                self._rest()
+            case wire.Failed(code=code):
+                self._post(dictation.EngineFailed(number, at, code))
+                self._give_up_session()
+                self._rest()
+            case _:
+                assert_never(message)
+
+    def _deadline_passed(self) -> None:
+        self._deadline = None
+        if self._process is None:
+            return
+        if not self._process.ready:
+            log.warning("the engine process did not come up")
+            self._fail(EngineStartFailed.code)
+        elif self._session is not None:
+            log.warning("the engine process did not take up a session")
+            self._fail(EngineTimeout.code)
+        else:
+            self._end_process(QUIT_S)
+
+    def _rest(self) -> None:
+        """Nobody dictates: let the process go some time from now."""
+        if self._process is not None and self._process.ready:
+            idle_s = self._process.settings.idle_s
+            self._deadline = time.monotonic() + idle_s if idle_s else None
+
+    def _fail(self, code: str) -> None:
+        """Give the process up, and the session with it."""
+        self._end_process(0.0)
+        if self._session is not None:
+            number = self._session.number
+            self._give_up_session()
+            self._post(dictation.EngineFailed(number, time.monotonic(), code))
+
+    def _give_up_session(self) -> None:
+        if self._session is not None:
+            self._session.stop()
+            if self._process is not None:
+                self._process.send(wire.Cancel(self._session.number))
+            self._session = None
+
+    def _end_process(self, patience_s: float) -> None:
+        if self._process is not None:
+            process, self._process = self._process, None
+            self._deadline = None
+            process.end(patience_s)
+            self._on_state("off", process.settings.model)
+
+
+_OfSession = wire.Started | wire.Voice | wire.Partial | wire.Final | wire.Done | wire.Failed
+
+
+def _needs_another(old: EngineSettings, new: EngineSettings) -> bool:
+    return (old.model, old.device, old.compute_type, old.threads) != (
+        new.model,
+        new.device,
+        new.compute_type,
+        new.threads,
+    )
+
+
+class _Session:
+    """One take on its way into a process, fed by a thread of its own."""
+
+    def __init__(self, number: int, take: Take, from_sample: int, process: _Process) -> None:
+        self.number = number
+        self.final = self.fed = from_sample
+        """Ends of what has its final and of what was sent, in samples of the take."""
+        self.finish = threading.Event()
+        """The take is complete."""
+        self._take, self._process = take, process
+        self._stopped = False
+        self._moved = threading.Condition()
+        self._thread = threading.Thread(target=self._feed, name="engine-feeder", daemon=True)
+        self._thread.start()
+
+    def advance(self, final: int) -> None:
+        with self._moved:
+            self.final = final
+            self._moved.notify()
+
+    def stop(self) -> None:
+        """Nothing more is sent once this returns. The thread ends by itself, within POLL_S."""
+        with self._moved:
+            self._stopped = True
+            self._moved.notify()
+        self.finish.set()
+
+    def _feed(self) -> None:
+        ended = False
+        while not ended and not self._stopped:
+            readable, ended = self._take.wait(self.fed, POLL_S)
+            while self.fed < readable:
+                if not self._feed_chunk(readable):
+                    return
+        self.finish.wait()
+        with self._moved:
+            if not self._stopped:
+                self._process.send(wire.Finish(self.number))
+
+    def _feed_chunk(self, readable: int) -> bool:
+        """Send some of what is readable; False when there is no more to be had, or wanted."""
+        rate_hz = self._take.rate_hz
+        pcm = self._take.read(self.fed, min(readable - self.fed, round(CHUNK_S * rate_hz)))
+        with self._moved:
+            self._moved.wait_for(lambda: self._stopped or self.fed - self.final < AHEAD_S * rate_hz)
+            if self._stopped or not pcm:  # a take that was erased reads empty
+                return False
+            self.fed += len(pcm) // SAMPLE_BYTES
+            self._process.send(wire.Audio(self.number, rate_hz, pcm))
+            return True
+
+
+@dataclass(eq=False)
+class _Process:
+    """A child process with a thread for each pipe; neither is ever waited for by the link."""
+
+    command: list[str]
+    settings: EngineSettings
+    put: Callable[[_Item], None]
+    ready: bool = False
+    _outbox: queue.SimpleQueue[wire.FromApp | None] = field(default_factory=queue.SimpleQueue)
+
+    def __post_init__(self) -> None:
+        self._child = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        threading.Thread(target=self._write, name="engine-writer", daemon=True).start()
+        threading.Thread(target=self._read, name="engine-reader", daemon=True).start()
+
+    def send(self, message: wire.FromApp) -> None:
+        self._outbox.put(message)
+
+    def end(self, patience_s: float) -> None:
+        """Ask it to end, kill it when the patience is over; it is gone on return."""
+        if patience_s:
+            self._outbox.put(wire.Quit())
+            try:
+                self._child.wait(patience_s)
+            except subprocess.TimeoutExpired:
+                log.warning("the engine process did not end by itself")
+        self._child.kill()
+        self._child.wait()
+        self._outbox.put(None)
+
+    def _write(self) -> None:
+        pipe = self._child.stdin
+        assert pipe is not None
+        try:
+            while (message := self._outbox.get()) is not None:
+                frame = memoryview(wire.encode(message))
+                while frame:
+                    frame = frame[pipe.write(frame) or 0 :]
+        except OSError:
+            pass  # it is gone: the reader notices too
+        finally:
+            pipe.close()
+
+    def _read(self) -> None:
+        pipe = self._child.stdout
+        assert pipe is not None
+        decoder, garbled = wire.Decoder(), False
+        with pipe:
+            try:
+                while received := pipe.read(1 << 16):
+                    for message in decoder.feed(received):
+                        if not isinstance(message, wire.FromEngine):
+                            raise wire.ProtocolError("that is for the app to say")
+                        self.put(_Said(self, message))
+            except wire.ProtocolError:
+                garbled = True
+        self.put(_Gone(self, garbled))
