@@ -295,8 +295,10 @@ def _models_get(options: argparse.Namespace) -> int:
             return bool(options.yes)
         return input(question).strip().lower() in {"y", "yes"}
 
-    models.get(options.name, consent, lambda progress: bar.show(progress.done_bytes, progress.total_bytes))
-    bar.end()
+    try:
+        models.get(options.name, consent=consent, progress=lambda now: bar.show(now.done_bytes, now.total_bytes))
+    finally:
+        bar.end()
     print(f"{options.name} is here, and every file of it is the published one.")
     return OK
 
@@ -310,14 +312,16 @@ def _models_use(options: argparse.Namespace) -> int:
 
 
 def _models_verify(options: argparse.Namespace) -> int:
-    _models(options).verify(options.name)
+    wrong = _models(options).verify(options.name)
+    if wrong:
+        return _fail("model.damaged", ", ".join(wrong))
     print(f"{options.name}: every file is the published one.")
     return OK
 
 
 def _models_remove(options: argparse.Namespace) -> int:
-    _models(options).remove(options.name)
-    print(f"{options.name} is gone from this disk.")
+    removed = _models(options).remove(options.name)
+    print(f"{options.name} is gone from this disk." if removed else f"{options.name} was not on this disk.")
     return OK
 
 

@@ -29,6 +29,7 @@
     ├── DiskFault
     │   ├── DiskFull             disk.full
     │   └── DiskReadOnly         disk.read_only
+    ├── SettingsInvalid          settings.invalid         a value in settings.toml cannot be used
     └── AudioFileUnreadable      audio_file.unreadable    `transcribe` was given what is not audio
 
 Bugs have no type. Whatever is raised and is not a Fault is a bug: the runtime logs it with its traceback,
@@ -177,6 +178,10 @@ class DiskFull(DiskFault):
 
 class DiskReadOnly(DiskFault):
     code = "disk.read_only"
+
+
+class SettingsInvalid(Fault):
+    code = "settings.invalid"
 
 
 class AudioFileUnreadable(Fault):

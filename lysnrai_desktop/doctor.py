@@ -1,0 +1,260 @@
+"""`lysnrai doctor`: is everything there that a dictation needs, and what to do about what is not.
+
+Each part is tried for real and in the shortest way: the screen is connected to, the hotkey is taken and given back, the
+microphone is listened to for a moment. While the app runs, what it holds (the hotkey) is asked of it instead.
+
+Imports: adapters, runtime, core, ui.texts. May be imported by: cli.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from lysnrai_desktop.adapters import control_socket
+from lysnrai_desktop.adapters.paths import Home
+from lysnrai_desktop.adapters.settings_file import SettingsFile
+from lysnrai_desktop.core.audio import Block
+from lysnrai_desktop.core.dictation import Event, MicrophoneFailed
+from lysnrai_desktop.core.faults import Fault, InsertUnavailable, MicrophoneMissing, MicrophoneSilent
+from lysnrai_desktop.ui import texts
+
+LISTEN_S = 4.0
+"""A cold sound server was seen to need 2.2 s to the first block."""
+ENOUGH_AUDIO_S = 0.3
+SPARE_BYTES = 1 << 30
+"""Half an hour of audio is 170 MB, the default model 148 MB."""
+
+
+class Grade(StrEnum):
+    GOOD = "ok"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    part: str
+    grade: Grade
+    sentence: str
+    remedy: str = ""
+    code: str = ""
+    """Fault code, where one fits."""
+
+    @property
+    def is_bad(self) -> bool:
+        return self.grade is Grade.BAD
+
+    @property
+    def mark(self) -> str:
+        return {Grade.GOOD: "ok ", Grade.WARNING: " ! ", Grade.BAD: "BAD"}[self.grade]
+
+    def as_dict(self) -> dict[str, str]:
+        return {
+            "part": self.part,
+            "grade": self.grade.value,
+            "sentence": self.sentence,
+            "remedy": self.remedy,
+            "code": self.code,
+        }
+
+
+def examine(home: Home, settings_file: SettingsFile) -> list[Finding]:
+    """Look at every part, in the order in which a dictation needs them."""
+    settings_file.current()
+    parts: tuple[tuple[str, Callable[[Home, SettingsFile], Finding]], ...] = (
+        ("settings", _settings),
+        ("disk", _disk),
+        ("screen", _screen),
+        ("tray", _tray),
+        ("hotkey", _hotkey),
+        ("microphone", _microphone),
+        ("model", _model),
+        ("insertion", _insertion),
+    )
+    findings = []
+    for part, look in parts:
+        try:
+            findings.append(look(home, settings_file))
+        except Fault as fault:
+            findings.append(_bad(part, fault.code))
+    return findings
+
+
+def _good(part: str, sentence: str) -> Finding:
+    return Finding(part, Grade.GOOD, sentence)
+
+
+def _bad(part: str, code: str, grade: Grade = Grade.BAD) -> Finding:
+    advice = texts.fault(code)
+    return Finding(part, grade, advice.sentence, advice.remedy, code)
+
+
+def _settings(_: Home, settings_file: SettingsFile) -> Finding:
+    if settings_file.complaints:
+        sentence = "; ".join(map(str, settings_file.complaints)) + "."
+        return Finding("settings", Grade.WARNING, sentence, "Mend these lines; until then the defaults serve.")
+    return _good("settings", "Every setting is valid.")
+
+
+def _disk(home: Home, _: SettingsFile) -> Finding:
+    if not home.prepare():
+        return _bad("disk", "disk.read_only")
+    free = shutil.disk_usage(home.folder).free
+    if free < SPARE_BYTES:
+        return _bad("disk", "disk.full", Grade.WARNING)
+    return _good("disk", f"{free / 1e9:.0f} GB are free.")
+
+
+def _screen(_: Home, __: SettingsFile) -> Finding:
+    from lysnrai_desktop.adapters.x11 import NoDisplay
+
+    if os.environ.get("WAYLAND_DISPLAY"):
+        return Finding(
+            "screen",
+            Grade.WARNING,
+            "This is a Wayland session: global hotkeys and insertion work for X11 windows only.",
+            "Bind “lysnrai toggle” to a key in the desktop's own settings, or log in to an X11 session.",
+        )
+    try:
+        with _display():
+            return _good("screen", "There is an X11 screen.")
+    except NoDisplay:
+        sentence = "There is no screen." if not os.environ.get("DISPLAY") else "The X11 screen cannot be reached."
+        return Finding("screen", Grade.BAD, sentence, "Log in to a desktop. “lysnrai transcribe” works without one.")
+
+
+def _tray(_: Home, __: SettingsFile) -> Finding:
+    from lysnrai_desktop.adapters.notifications import has_owner
+    from lysnrai_desktop.adapters.x11 import NoDisplay
+
+    with contextlib.suppress(NoDisplay), _display() as display:
+        manager = display.get_selection_owner(display.intern_atom(f"_NET_SYSTEM_TRAY_S{display.get_default_screen()}"))
+        if manager:
+            return _good("tray", "The panel has a tray.")
+    if has_owner("org.kde.StatusNotifierWatcher"):
+        return _good("tray", "The desktop has a tray.")
+    return Finding("tray", Grade.WARNING, "There is no tray.", "A small window serves instead.")
+
+
+def _hotkey(home: Home, settings_file: SettingsFile) -> Finding:
+    from lysnrai_desktop.adapters.hotkeys.x11 import X11Hotkeys
+
+    combo = settings_file.current().hotkey.combo
+    name = texts.hotkey(combo)
+    try:
+        status = next(control_socket.ask(home.run, {"verb": "status"}, timeout_s=5.0))
+    except (control_socket.NotRunning, TimeoutError, StopIteration, OSError):
+        status = None
+    if status is not None:
+        fault = status.get("fault") or ""
+        return _bad("hotkey", fault) if fault.startswith("hotkey.") else _good("hotkey", f"{name}, held by the app.")
+    hotkeys = X11Hotkeys(lambda _: None, lambda _: None, lambda _: None)
+    try:
+        hotkeys.bind(combo)
+    finally:
+        hotkeys.shut_down()
+    return _good("hotkey", f"{name} is free.")
+
+
+def _microphone(_: Home, settings_file: SettingsFile) -> Finding:
+    from lysnrai_desktop.adapters.microphone import Microphone
+
+    failures: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    heard = _Heard()
+    microphone = Microphone(failures.put, lambda: 0.0)
+    try:
+        devices = microphone.devices()
+        chosen = settings_file.current().recording.device
+        microphone.open(1, chosen, heard)
+        heard.enough.wait(LISTEN_S)
+        microphone.close(1)
+    finally:
+        microphone.shut_down()
+    while not failures.empty():
+        event = failures.get()
+        if isinstance(event, MicrophoneFailed):
+            return _bad("microphone", event.code)
+    if not devices:
+        return _bad("microphone", MicrophoneMissing.code)
+    if not heard.samples:
+        return _bad("microphone", MicrophoneSilent.code)
+    label = next((d.label for d in devices if (d.name == chosen if chosen else d.is_default)), chosen or "the default")
+    if not heard.sound:
+        return Finding(
+            "microphone", Grade.WARNING, f"{label} delivers digital silence.", "It may be muted: look at its switch."
+        )
+    return _good("microphone", f"{label} can be heard.")
+
+
+class _Heard:
+    """A sink that keeps nothing but the fact that there was sound."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+        self.sound = False
+        self.enough = threading.Event()
+
+    def block(self, block: Block) -> None:
+        self.samples += block.samples
+        self.sound = self.sound or any(block.pcm)
+        if self.samples >= ENOUGH_AUDIO_S * block.rate_hz:
+            self.enough.set()
+
+    def end(self) -> None:
+        self.enough.set()
+
+
+def _model(home: Home, settings_file: SettingsFile) -> Finding:
+    from lysnrai_desktop.core.faults import ModelMissing
+    from lysnrai_desktop.runtime.models import Models, load_catalogue, models_dir
+
+    settings = settings_file.current()
+    catalogue = load_catalogue()
+    models = Models(models_dir(home.folder, os.environ), catalogue, settings.models)
+    name = settings.engine.model
+    try:
+        found = models.locate(name)
+    except ModelMissing:
+        row = next((row for row in models.list() if row.model.name == name), None)
+        if row is not None and row.packaged:
+            return _good("model", f"{name} is installed as a package and will be unpacked when first needed.")
+        raise
+    if not found.verified:
+        return Finding("model", Grade.WARNING, "A folder of your own, not verified, is used.", "")
+    return _good("model", f"{name} is here, and every file of it is the published one.")
+
+
+def _insertion(_: Home, __: SettingsFile) -> Finding:
+    from lysnrai_desktop.adapters.x11 import NoDisplay
+
+    try:
+        with _display() as display:
+            if display.query_extension("XTEST") is None:
+                return _bad("insertion", InsertUnavailable.code)
+    except NoDisplay:
+        return _bad("insertion", InsertUnavailable.code)
+    return _good("insertion", "Text can be pasted into other windows.")
+
+
+@contextlib.contextmanager
+def _display() -> Iterator["Display"]:
+    from Xlib import error
+    from Xlib.display import Display
+
+    from lysnrai_desktop.adapters.x11 import NoDisplay
+
+    try:
+        display = Display()
+    except (error.DisplayError, error.XauthError, error.ConnectionClosedError, OSError) as refused:
+        raise NoDisplay from refused
+    try:
+        yield display
+    finally:
+        display.close()
