@@ -1,0 +1,150 @@
+"""The border between the app's threads and Qt's: the only file that knows both sides.
+
+    dictation thread ── show(status) ──▶ queued signal ──▶ status_changed   GUI thread: tray, overlay, window
+    journal thread ──── level(peak) ───▶ a number ◀─────── take_level()     the overlay, while it is visible
+    any thread ──────── tell, cue ─────▶ the functions given                (threads of their own)
+    GUI thread ──────── wishes ────────▶ the functions given                (they post events and return at once)
+
+The level is fetched, not sent: however many blocks a second arrive, the GUI thread is woken for none of them.
+
+Imports: ports, core; Qt. May be imported by: the rest of ui, app.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+
+from lysnrai_desktop.core.dictation import Sound
+from lysnrai_desktop.core.status import Status
+from lysnrai_desktop.ui import texts
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A microphone or a model that can be chosen."""
+
+    name: str
+    """What the settings hold."""
+    label: str
+    """For people."""
+    ready: bool = True
+    """False for a model that must be downloaded first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """All there are now, and the name of the chosen one (it need not be among them)."""
+
+    items: Sequence[Choice]
+    chosen: str
+
+
+Deliver = Callable[[Choices], None]
+"""Takes the answer; may be called on any thread, at any later time, or never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the user can want, as functions of the app. Each returns at once and may be called at any time."""
+
+    start: Callable[[], None]
+    stop: Callable[[], None]
+    cancel: Callable[[], None]
+    copy_last: Callable[[], None]
+    open_settings: Callable[[], None]
+    quit: Callable[[], None]
+    list_microphones: Callable[[Deliver], None]
+    choose_microphone: Callable[[str], None]
+    """With "" for the system's default."""
+    list_models: Callable[[Deliver], None]
+    choose_model: Callable[[str], None]
+
+
+Notify = Callable[[str, str, str], None]
+"""Shows a desktop notification: kind, summary, body. One of the same kind before it is replaced."""
+
+Play = Callable[[Sound], None]
+
+
+class Bridge(QObject):
+    """A Screen (ports.py) for the app, signals for the widgets. Lives on the GUI thread; `status` is read there."""
+
+    status_changed = Signal(object)  # Status
+    microphones_listed = Signal(object)  # Choices
+    models_listed = Signal(object)  # Choices
+    notification_failed = Signal(str, str)  # summary, body
+
+    _shown = Signal(object)
+
+    def __init__(self, wishes: Wishes, notify: Notify, play: Play, hotkey: str = "") -> None:
+        """`hotkey`: the combination that is bound, "" while none is. May be set anew, on the GUI thread."""
+        super().__init__()
+        self.wishes = wishes
+        self.hotkey = hotkey
+        self.status = Status(state="idle", since=0.0)
+        self._notify = notify
+        self._play = play
+        self._peak = 0.0
+        self._peak_lock = threading.Lock()
+        self._shown.connect(self._take_status, Qt.ConnectionType.QueuedConnection)
+
+    # -- Screen: called by the app, on any thread
+
+    def show(self, status: Status) -> None:
+        self._shown.emit(status)
+
+    def level(self, peak: float) -> None:
+        with self._peak_lock:
+            self._peak = max(self._peak, peak)
+
+    def tell(self, code: str) -> None:
+        advice = texts.fault(code)
+        self._notify(code, advice.sentence, advice.remedy)
+
+    def cue(self, sound: Sound) -> None:
+        self._play(sound)
+
+    def not_notified(self, summary: str, body: str) -> None:
+        """Say that a notification could not be shown by the desktop, so that the tray can do it. Any thread."""
+        self.notification_failed.emit(summary, body)
+
+    # -- for the widgets, on the GUI thread
+
+    def take_level(self) -> float:
+        """The loudest peak since the last call, 0 to 1."""
+        with self._peak_lock:
+            peak, self._peak = self._peak, 0.0
+        return peak
+
+    def toggle(self) -> None:
+        """Start a dictation, or stop the one that is arming or recording."""
+        if self.listening:
+            self.wishes.stop()
+        else:
+            self.wishes.start()
+
+    @property
+    def listening(self) -> bool:
+        return self.status.state in {"arming", "recording"}
+
+    @property
+    def can_cancel(self) -> bool:
+        """Text that is being inserted cannot be called back."""
+        return self.status.state in {"arming", "recording", "finishing"}
+
+    def list_microphones(self) -> None:
+        """Answered by `microphones_listed`."""
+        self.wishes.list_microphones(self.microphones_listed.emit)
+
+    def list_models(self) -> None:
+        """Answered by `models_listed`."""
+        self.wishes.list_models(self.models_listed.emit)
+
+    @Slot(object)
+    def _take_status(self, status: Status) -> None:
+        self.status = status
+        self.status_changed.emit(status)

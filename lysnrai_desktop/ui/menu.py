@@ -1,0 +1,103 @@
+"""The menu: all that can be wished for, in the tray or, where there is none, in the window.
+
+Imports: the bridge, texts; Qt. May be imported by: tray, window, app.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import SignalInstance
+from PySide6.QtGui import QAction, QActionGroup
+from PySide6.QtWidgets import QMenu, QWidget
+
+from lysnrai_desktop.ui import texts
+from lysnrai_desktop.ui.bridge import Bridge, Choice, Choices
+
+
+class DictationMenu(QMenu):
+    def __init__(self, bridge: Bridge, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._bridge = bridge
+        wishes = bridge.wishes
+
+        self.toggle = self.addAction(texts.START, bridge.toggle)
+        self.cancel = self.addAction(texts.CANCEL, wishes.cancel)
+        self.addSeparator()
+        self.microphones = ChoiceMenu(
+            texts.MICROPHONE, bridge.list_microphones, bridge.microphones_listed, wishes.choose_microphone, self
+        )
+        self.microphones.first = Choice("", texts.SYSTEM_DEFAULT)
+        self.addMenu(self.microphones)
+        self.models = ChoiceMenu(texts.MODEL, bridge.list_models, bridge.models_listed, wishes.choose_model, self)
+        self.addMenu(self.models)
+        self.addSeparator()
+        self.copy_last = self.addAction(texts.COPY_LAST, wishes.copy_last)
+        self.settings_file = self.addAction(texts.SETTINGS_FILE, wishes.open_settings)
+        self.addSeparator()
+        self.quit = self.addAction(texts.QUIT, wishes.quit)
+        self.quit.setMenuRole(QAction.MenuRole.QuitRole)
+
+        self.aboutToShow.connect(self._refresh)
+        bridge.status_changed.connect(self._refresh)
+        self._refresh()
+
+    def _refresh(self) -> None:
+        label = texts.STOP if self._bridge.listening else texts.START
+        # Part of the label: a real shortcut would also be bound inside our own windows, and D-Bus menus drop it.
+        hotkey = f" ({texts.hotkey(self._bridge.hotkey)})" if self._bridge.hotkey else ""
+        self.toggle.setText(label + hotkey)
+        self.toggle.setIconText(label)  # what a button shows
+        self.cancel.setEnabled(self._bridge.can_cancel)
+
+
+class ChoiceMenu(QMenu):
+    """One of several, marked. Asks anew whenever it opens, and shows the last answer until the next is there."""
+
+    def __init__(
+        self,
+        title: str,
+        request: Callable[[], None],
+        answered: SignalInstance,
+        choose: Callable[[str], None],
+        parent: QWidget,
+    ) -> None:
+        super().__init__(title, parent)
+        self.first: Choice | None = None
+        """What can be chosen whatever there is."""
+        self._choose = choose
+        self._group = QActionGroup(self)
+        self._shown: Choices | None = None
+        self.addAction(texts.LOOKING).setEnabled(False)
+        self.aboutToShow.connect(request)
+        answered.connect(self.fill)
+
+    def fill(self, choices: Choices) -> None:
+        if choices == self._shown:
+            return  # rebuilding an open menu takes the pointer's place from it
+        self._shown = choices
+        self.clear()
+        if self.first is not None:
+            self._add(self.first, choices.chosen)
+            self.addSeparator()
+        for choice in choices.items:
+            self._add(choice, choices.chosen)
+        names = {choice.name for choice in choices.items}
+        if choices.chosen not in names and (self.first is None or choices.chosen != self.first.name):
+            gone = self._add(Choice(choices.chosen, texts.NOT_THERE.format(name=choices.chosen)), choices.chosen)
+            gone.setEnabled(False)
+        elif not names:
+            self.addAction(texts.NONE_FOUND).setEnabled(False)
+
+    def _add(self, choice: Choice, chosen: str) -> QAction:
+        label = choice.label if choice.ready else texts.TO_BE_DOWNLOADED.format(name=choice.label)
+        action = self.addAction(label.replace("&", "&&"))
+        action.setCheckable(True)
+        action.setChecked(choice.name == chosen)
+        action.setActionGroup(self._group)
+        action.triggered.connect(lambda: self._chosen(choice.name))
+        return action
+
+    def _chosen(self, name: str) -> None:
+        self._shown = None  # the mark has moved by itself; the next answer is shown, whatever it is
+        self._choose(name)
