@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields
+from json import dumps as json_text
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -129,3 +132,33 @@ def test_a_bad_flag_is_named_and_changes_nothing(key: str, text: str, reason: st
     assert problem is not None
     assert (problem.key, problem.reason) == (key, reason)
     assert settings == Settings()
+
+
+def test_the_page_about_settings_lists_exactly_what_there_is() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text("utf-8")
+    told: dict[str, str] = {}
+    section = ""
+    for line in page.splitlines():
+        if heading := re.match(r"## \[(\w+)\]", line):
+            section = heading[1]
+        elif line.startswith("## "):
+            section = ""
+        elif section and (row := re.match(r"\| `(\w+)` \| `(.*?)` \|", line)):
+            told[f"{section}.{row[1]}"] = row[2]
+
+    defaults = {
+        f"{section.name}.{key}": _as_toml(getattr(getattr(Settings(), section.name), key))
+        for section in fields(Settings)
+        for key in _keys(section.name)
+    }
+    assert told == defaults
+
+
+def _as_toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"{value:g}"
+    if isinstance(value, tuple):
+        return json_text(list(value))
+    return json_text(value)
