@@ -38,7 +38,7 @@ from lysnrai_desktop.adapters.cues import Cues
 from lysnrai_desktop.adapters.hotkeys.x11 import X11Hotkeys
 from lysnrai_desktop.adapters.insertion.x11 import X11Inserter
 from lysnrai_desktop.adapters.journal import Journal
-from lysnrai_desktop.adapters.microphone import Microphone
+from lysnrai_desktop.adapters.microphone import PortAudioMicrophone
 from lysnrai_desktop.adapters.notifications import Notifications
 from lysnrai_desktop.adapters.paths import Home
 from lysnrai_desktop.adapters.settings_file import SettingsFile
@@ -120,7 +120,7 @@ class App:
         self._cues = Cues()
         self._bridge = Bridge(self._wishes(), self._notifications.show, self._cues.play)
         self._journal = Journal(home.takes, post, self._bridge.level, lambda code: post(Trouble(code)))
-        self._microphone = Microphone(post, lambda: settings().recording.warm_s)
+        self._microphone = PortAudioMicrophone(post, lambda: settings().recording.warm_s)
         self._engine = EngineLink(
             post,
             on_partial=lambda session, text: post(Partial(session, text)),

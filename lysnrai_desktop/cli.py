@@ -214,9 +214,11 @@ def _quit(_: argparse.Namespace) -> int:
 
 
 def _devices(options: argparse.Namespace) -> int:
-    from lysnrai_desktop.adapters.microphone import list_devices
+    from lysnrai_desktop.adapters.microphone import PortAudioMicrophone
 
-    devices = list_devices()
+    microphone = PortAudioMicrophone(lambda _: None, warm_s=lambda: 0.0)
+    devices = microphone.devices()
+    microphone.shut_down()
     if options.json:
         shown = [{"name": d.name, "label": d.label, "default": d.is_default} for d in devices]
         print(json.dumps(shown))

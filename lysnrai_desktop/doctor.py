@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from lysnrai_desktop.adapters import control_socket
 from lysnrai_desktop.adapters.paths import Home
@@ -164,11 +165,11 @@ def _hotkey(home: Home, settings_file: SettingsFile) -> Finding:
 
 
 def _microphone(_: Home, settings_file: SettingsFile) -> Finding:
-    from lysnrai_desktop.adapters.microphone import Microphone
+    from lysnrai_desktop.adapters.microphone import PortAudioMicrophone
 
     failures: queue.SimpleQueue[Event] = queue.SimpleQueue()
     heard = _Heard()
-    microphone = Microphone(failures.put, lambda: 0.0)
+    microphone = PortAudioMicrophone(failures.put, lambda: 0.0)
     try:
         devices = microphone.devices()
         chosen = settings_file.current().recording.device
@@ -244,7 +245,7 @@ def _insertion(_: Home, __: SettingsFile) -> Finding:
 
 
 @contextlib.contextmanager
-def _display() -> Iterator["Display"]:
+def _display() -> Iterator[Any]:
     from Xlib import error
     from Xlib.display import Display
 

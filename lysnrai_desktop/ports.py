@@ -80,6 +80,9 @@ class Take(BlockSink, Protocol):
 
 
 class Journal(Protocol):
+    dropped_blocks: int
+    """Blocks that came and were not kept. Zero, or we have a bug."""
+
     def open(self, session: int) -> Take: ...
 
     def shut_down(self) -> None:

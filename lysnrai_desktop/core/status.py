@@ -25,6 +25,8 @@ class Status:
     """The take being recorded or worked on."""
     outcome: str | None = None
     """What became of the last dictation."""
+    dropped_blocks: int = 0
+    """Audio that arrived and was not kept, since the app started."""
     text: SpokenText = SpokenText()
     """What has been understood so far. For the overlay only: never printed."""
 
@@ -38,4 +40,5 @@ class Status:
             "take": self.take,
             "since": round(self.since, 3),
             "outcome": self.outcome,
+            "dropped_blocks": self.dropped_blocks,
         }

@@ -371,6 +371,7 @@ class DictationLoop:
             state=state,
             since=since,
             take=take.id if dictating and take else None,
+            dropped_blocks=self._ports.journal.dropped_blocks,
             text=self._text(),
             **changes,  # type: ignore[arg-type]
         )

@@ -17,8 +17,8 @@ class FakeEngine:
     takes: dict[int, Take] = field(default_factory=dict)
     refusal: Fault | None = None
 
-    def warm(self) -> None:
-        self.calls.append(("warm", 0))
+    def warm(self, settings: EngineSettings) -> None:
+        self.calls.append((f"warm {settings.model}", 0))
 
     def start(self, session: int, take: Take, from_sample: int, settings: EngineSettings) -> None:
         self.calls.append((f"start {settings.model} from {from_sample}", session))

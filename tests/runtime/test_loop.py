@@ -1,0 +1,411 @@
+"""The dictation thread performs what the machine decides, in time, and survives what goes wrong."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from lysnrai_desktop.core.audio import Block, Device
+from lysnrai_desktop.core.dictation import (
+    Cancel,
+    Delivery,
+    EngineDone,
+    EngineFailed,
+    Final,
+    MicrophoneFailed,
+    MicrophoneLive,
+    Outcome,
+    Sound,
+    Start,
+    Stop,
+    TakeClosed,
+)
+from lysnrai_desktop.core.faults import EngineStartFailed, Fault, MicrophoneMissing, TargetGone
+from lysnrai_desktop.core.hotkey import GRACE_S, Edge
+from lysnrai_desktop.core.settings import HotkeySettings, RecordingSettings, Settings
+from lysnrai_desktop.core.speech import Segment, SpokenText
+from lysnrai_desktop.core.status import Status
+from lysnrai_desktop.ports import BlockSink, Delivered, Target
+from lysnrai_desktop.runtime.loop import DictationLoop, EngineState, Item, Partial, Ports, Toggle, Trouble
+from tests.fakes.engine import FakeEngine
+from tests.fakes.screen import FakeScreen
+
+HELLO = Segment(0, 48000, SpokenText("hello there."))
+
+
+@dataclass
+class SpyTake:
+    id: str
+    rate_hz: int = 48000
+    erased: bool = False
+    kept: tuple[Outcome, str] | None = None
+
+    def block(self, block: Block) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+    def wait(self, beyond: int, timeout_s: float) -> tuple[int, bool]:
+        return beyond, bool(timeout_s)
+
+    def read(self, start: int, limit: int) -> bytes:
+        return b"" * (start + limit)
+
+    def erase(self) -> None:
+        self.erased = True
+
+    def keep(self, outcome: Outcome, code: str) -> None:
+        self.kept = (outcome, code)
+
+
+@dataclass
+class SpyJournal:
+    takes: list[SpyTake] = field(default_factory=list)
+    dropped_blocks: int = 0
+
+    def open(self, session: int) -> SpyTake:
+        self.takes.append(SpyTake(f"take-{session}"))
+        return self.takes[-1]
+
+    def shut_down(self) -> None:
+        pass
+
+
+@dataclass
+class SpyMicrophone:
+    calls: list[str] = field(default_factory=list)
+    refusal: Fault | Exception | None = None
+
+    def open(self, session: int, device: str, sink: BlockSink) -> None:
+        assert sink is not None
+        self.calls.append(f"open {session} {device}".strip())
+        if self.refusal is not None:
+            raise self.refusal
+
+    def close(self, session: int) -> None:
+        self.calls.append(f"close {session}")
+
+    def devices(self) -> Sequence[Device]:
+        return ()
+
+    def shut_down(self) -> None:
+        pass
+
+
+@dataclass
+class SpyInserter:
+    answer: Delivered | Fault = Delivered(Delivery.INSERTED)
+    inserted: list[tuple[str, Target | None]] = field(default_factory=list)
+    window: str = "editor"
+
+    def capture(self) -> Target | None:
+        return self.window
+
+    def insert(self, text: SpokenText, target: Target | None, done: Callable[[Delivered | Fault], None]) -> None:
+        self.inserted.append((text.reveal(), target))
+        done(self.answer)
+
+    def copy(self, text: SpokenText) -> None:
+        pass
+
+    def shut_down(self) -> None:
+        pass
+
+
+@dataclass
+class SpyHotkeys:
+    watching: list[bool] = field(default_factory=list)
+
+    def bind(self, combo: str) -> None:
+        pass
+
+    def watch_cancel(self, on: bool) -> None:
+        self.watching.append(on)
+
+    def shut_down(self) -> None:
+        pass
+
+
+class Bench:
+    """A loop without its thread: the test is the queue and the clock."""
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.now = 100.0
+        self.settings = settings or Settings()
+        self.microphone, self.journal, self.engine = SpyMicrophone(), SpyJournal(), FakeEngine()
+        self.inserter, self.hotkeys, self.screen = SpyInserter(), SpyHotkeys(), FakeScreen()
+        self.inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
+        ports = Ports(self.microphone, self.journal, self.engine, self.inserter, self.hotkeys, self.screen)
+        self.loop = DictationLoop(
+            ports, lambda: self.settings, self.inbox, now=lambda: self.now, wall=lambda: self.now + 1e9
+        )
+
+    def feed(self, *items: Item) -> None:
+        for item in items:
+            self._drain()
+            self.loop.handle(item)
+        self._drain()
+
+    def _drain(self) -> None:
+        while not self.inbox.empty():
+            self.loop.handle(self.inbox.get())
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        self.loop.wake()
+
+    @property
+    def state(self) -> str:
+        return self.loop.status.state
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def dictate(bench: Bench, session: int = 1) -> None:
+    bench.feed(
+        Start(100.0),
+        MicrophoneLive(session, 100.1),
+        Final(session, 102.0, HELLO),
+        Stop(103.0),
+        TakeClosed(session, 103.2, 3.0),
+        EngineDone(session, 103.5),
+    )
+
+
+def test_a_dictation_goes_into_the_window_that_had_the_focus_when_it_began(bench: Bench) -> None:
+    bench.feed(Start(100.0))
+    bench.inserter.window = "another"
+    bench.feed(MicrophoneLive(1, 100.1), Final(1, 102.0, HELLO), Stop(103.0), TakeClosed(1, 103.2, 3.0))
+    bench.feed(EngineDone(1, 103.5))
+
+    assert bench.inserter.inserted == [("Hello there.", "editor")]
+    assert bench.journal.takes[0].erased
+    assert bench.state == "idle"
+    assert bench.loop.status.outcome == "inserted"
+
+
+def test_the_screen_sees_every_state_in_turn(bench: Bench) -> None:
+    dictate(bench)
+
+    states = list(dict.fromkeys(status.state for status in bench.screen.statuses))
+    assert states == ["arming", "recording", "finishing", "inserting", "idle"]
+
+
+def test_the_status_tells_since_when_and_which_take(bench: Bench) -> None:
+    bench.feed(Start(100.0))
+    bench.now = 101.0
+    bench.feed(MicrophoneLive(1, 101.0))
+
+    assert (bench.loop.status.since, bench.loop.status.take) == (1e9 + 101.0, "take-1")
+
+
+def test_the_overlay_gets_finals_and_partials_joined(bench: Bench) -> None:
+    bench.feed(Start(100.0), MicrophoneLive(1, 100.1), Final(1, 102.0, HELLO), Partial(1, SpokenText("and so")))
+
+    assert bench.loop.status.text == SpokenText("hello there. and so")
+
+
+def test_a_partial_of_an_earlier_dictation_is_not_shown(bench: Bench) -> None:
+    dictate(bench)
+    bench.feed(Start(110.0), MicrophoneLive(2, 110.1), Partial(1, SpokenText("old")))
+
+    assert bench.loop.status.text == SpokenText("")
+
+
+def test_cancel_takes_the_key_only_while_it_is_recording(bench: Bench) -> None:
+    bench.feed(Start(100.0), MicrophoneLive(1, 100.1))
+    assert bench.hotkeys.watching == [True]
+
+    bench.feed(Cancel(101.0))
+
+    assert bench.hotkeys.watching == [True, False]
+    assert bench.journal.takes[0].erased
+    assert bench.inserter.inserted == []
+
+
+def test_a_release_stops_when_its_grace_is_over() -> None:
+    bench = Bench(Settings(hotkey=HotkeySettings(mode="hold")))
+    bench.feed(Edge(True, 100.0), MicrophoneLive(1, 100.1), Edge(False, 103.0))
+    assert bench.state == "recording"
+
+    bench.now = 103.0
+    bench.pass_time(GRACE_S)
+
+    assert bench.state == "finishing"
+
+
+def test_the_maximum_length_is_kept() -> None:
+    bench = Bench(Settings(recording=RecordingSettings(max_s=10)))
+    bench.feed(Start(100.0), MicrophoneLive(1, 100.1))
+
+    bench.pass_time(10.0)
+    assert bench.state == "recording"
+    bench.pass_time(0.2)
+
+    assert bench.state == "finishing"
+
+
+def test_toggle_starts_and_stops(bench: Bench) -> None:
+    bench.feed(Toggle(100.0), MicrophoneLive(1, 100.1))
+    assert bench.state == "recording"
+
+    bench.feed(Toggle(103.0))
+
+    assert bench.state == "finishing"
+
+
+def test_a_microphone_that_is_refused_is_told_with_a_cue(bench: Bench) -> None:
+    bench.microphone.refusal = MicrophoneMissing()
+
+    bench.feed(Start(100.0))
+
+    assert bench.state == "idle"
+    assert bench.screen.told == ["microphone.missing"]
+    assert bench.screen.cues == [Sound.FAILED]
+    assert bench.loop.status.fault == "microphone.missing"
+
+
+def test_a_fault_stays_in_the_status_until_the_next_dictation(bench: Bench) -> None:
+    bench.microphone.refusal = MicrophoneMissing()
+    bench.feed(Start(100.0))
+    bench.microphone.refusal = None
+
+    bench.feed(Start(110.0))
+
+    assert bench.loop.status.fault is None
+
+
+def test_an_engine_that_is_refused_is_started_again(bench: Bench) -> None:
+    bench.engine.refusal = EngineStartFailed()
+
+    dictate(bench)
+
+    assert [call for call, _ in bench.engine.calls[:2]] == ["start base from 0", "start base from 0"]
+    assert bench.inserter.inserted == [("Hello there.", "editor")]
+
+
+def test_text_kept_on_the_clipboard_is_told_once_with_its_reason(bench: Bench) -> None:
+    bench.inserter.answer = Delivered(Delivery.ON_CLIPBOARD, TargetGone.code)
+
+    dictate(bench)
+
+    assert bench.screen.told == ["insert.target_gone"]
+    assert bench.journal.takes[0].kept == (Outcome.ON_CLIPBOARD, "insert.target_gone")
+
+
+def test_text_that_is_nowhere_keeps_its_take(bench: Bench) -> None:
+    bench.inserter.answer = TargetGone()
+
+    dictate(bench)
+
+    assert bench.journal.takes[0].kept == (Outcome.FAILED, "insert.target_gone")
+    assert bench.loop.last_text == SpokenText("Hello there.")
+
+
+def test_a_vanished_microphone_is_told_once_and_what_was_heard_is_inserted(bench: Bench) -> None:
+    bench.feed(Start(100.0), MicrophoneLive(1, 100.1), Final(1, 102.0, HELLO))
+    bench.feed(MicrophoneFailed(1, 103.0, "microphone.lost"), TakeClosed(1, 103.1, 3.0), EngineDone(1, 103.5))
+
+    assert bench.screen.told == ["microphone.lost"]
+    assert bench.inserter.inserted == [("Hello there.", "editor")]
+
+
+def test_without_an_inserter_the_take_is_kept() -> None:
+    bench = Bench()
+    ports = Ports(bench.microphone, bench.journal, bench.engine, None, None, bench.screen)
+    bench.loop = DictationLoop(ports, lambda: bench.settings, bench.inbox, now=lambda: bench.now)
+
+    dictate(bench)
+
+    assert bench.journal.takes[0].kept == (Outcome.FAILED, "insert.unavailable")
+
+
+@pytest.mark.logs("a bug ended dictation 1 at OpenMicrophone")
+def test_a_bug_ends_the_dictation_and_not_the_app(bench: Bench) -> None:
+    bench.microphone.refusal = ZeroDivisionError()
+
+    bench.feed(Start(100.0))
+
+    assert bench.state == "idle"
+    assert bench.journal.takes[0].kept == (Outcome.FAILED, "bug")
+    assert bench.screen.told == ["bug"]
+    assert bench.hotkeys.watching[-1:] == [False]
+    bench.microphone.refusal = None
+    dictate(bench, session=2)
+    assert bench.inserter.inserted == [("Hello there.", "editor")]
+
+
+def test_trouble_outside_a_dictation_is_told_and_shown(bench: Bench) -> None:
+    bench.feed(Trouble("hotkey.taken"), EngineState("ready", "base"))
+
+    assert bench.screen.told == ["hotkey.taken"]
+    assert (bench.loop.status.fault, bench.loop.status.engine) == ("hotkey.taken", "whisper:ready")
+
+
+def test_watchers_get_the_present_status_and_every_change(bench: Bench) -> None:
+    seen: list[Status] = []
+    unwatch = bench.loop.watch(seen.append)
+    bench.feed(Start(100.0), Cancel(101.0))
+    unwatch()
+    bench.feed(Start(110.0))
+
+    states = [status.state for status in seen]
+    assert states[0] == "idle"
+    assert "arming" in states
+    assert seen[-1].outcome == "cancelled"
+
+
+def test_the_log_never_has_what_was_said(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    dictate(bench)
+
+    assert "inserted" in caplog.text
+    assert "hello" not in caplog.text.lower()
+
+
+@pytest.fixture
+def running(bench: Bench) -> Iterator[Bench]:
+    bench.now = 0.0
+    bench.loop.start()
+    yield bench
+    bench.loop.shut_down()
+
+
+def test_the_end_of_the_app_leaves_the_take_and_inserts_nothing(running: Bench) -> None:
+    live = threading.Event()
+    running.loop.watch(lambda status: live.set() if status.state == "recording" else None)
+    running.loop.post(Start(0.0))
+    running.loop.post(MicrophoneLive(1, 0.1))
+    running.loop.post(Final(1, 0.2, HELLO))
+    assert live.wait(10.0)
+
+    running.loop.shut_down()
+
+    assert running.microphone.calls == ["open 1", "close 1"]
+    assert not running.journal.takes[0].erased
+    assert running.journal.takes[0].kept is None
+    assert running.inserter.inserted == []
+
+
+def test_an_engine_fault_in_mid_dictation_is_no_end(running: Bench) -> None:
+    done = threading.Event()
+    running.loop.watch(lambda status: done.set() if status.outcome == "inserted" else None)
+    for item in (
+        Start(0.0),
+        MicrophoneLive(1, 0.1),
+        EngineFailed(1, 0.2, "engine.died"),
+        Final(1, 0.3, HELLO),
+        Stop(0.4),
+        TakeClosed(1, 0.5, 0.4),
+        EngineDone(1, 0.6),
+    ):
+        running.loop.post(item)
+
+    assert done.wait(10.0)
