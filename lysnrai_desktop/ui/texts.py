@@ -123,7 +123,7 @@ FAULTS: Mapping[str, Advice] = {
     ),
     "settings.invalid": Advice(
         "A line in the settings file cannot be used; the default serves instead.",
-        "“lysnrai doctor” tells which line, and why.",
+        "Run “lysnrai doctor” in a terminal: it tells which line, and why.",
     ),
     "audio_file.unreadable": Advice(
         "This file cannot be read as audio.",

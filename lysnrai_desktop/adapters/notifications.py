@@ -1,0 +1,132 @@
+"""Desktop notifications, by the Desktop Notifications Specification 1.2 over the session bus.
+
+A thread of its own, started with the first notification, speaks to the bus; every wait on it is bounded. One
+connection is kept: GNOME takes a program's notifications away with its connection. What cannot be shown is counted
+and handed to `unshown`; it never raises, for the same fault is in the status and in the tray.
+
+Imports: jeepney. May be imported by: app.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+ANSWER_S = 5.0
+"""A notification service that the bus must start first needs a second or two."""
+CLOSING_S = 2.0
+
+_APP = "LysnrAI"
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    kind: str
+    summary: str
+    body: str
+
+
+class Notifications:
+    def __init__(
+        self,
+        environ: Mapping[str, str] = os.environ,
+        icon: Path | None = None,
+        unshown: Callable[[str, str], None] = lambda _summary, _body: None,
+    ) -> None:
+        """`icon`: a picture file. `unshown`: gets summary and body of what could not be shown, on our thread."""
+        self._environ = environ
+        self._icon = icon.as_uri() if icon else ""
+        self._unshown = unshown
+        self._messages: queue.SimpleQueue[_Message | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._ids: dict[str, int] = {}
+        self._connection: Any = None
+        self.failures = 0
+        """How many could not be shown."""
+
+    def show(self, kind: str, summary: str, body: str) -> None:
+        """Show a notification in place of the last one of this kind. Plain text: no `<`, no `&`. Returns at once."""
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="notifications", daemon=True)
+                self._thread.start()
+        self._messages.put(_Message(kind, summary, body))
+
+    def shut_down(self) -> None:
+        """Show what is still to be shown, and end; does not wait longer than CLOSING_S for a bus that hangs."""
+        with self._starting:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._messages.put(None)
+            thread.join(CLOSING_S)
+
+    def _run(self) -> None:
+        while (message := self._messages.get()) is not None:
+            if not self._shown(message):
+                self.failures += 1
+                self._unshown(message.summary, message.body)
+        self._disconnect()
+
+    def _shown(self, message: _Message) -> bool:
+        from jeepney.wrappers import DBusErrorResponse
+
+        kept = self._connection is not None
+        try:
+            self._send(message)
+        except DBusErrorResponse:
+            log.info("the notification service refused")
+        except (OSError, ValueError, RuntimeError) as error:
+            # No address, one that jeepney cannot use, no bus, one that refuses us, ended or does not answer.
+            log.info("no notification: %s", type(error).__name__)
+            self._disconnect()
+            return kept and not isinstance(error, TimeoutError) and self._shown(message)
+        else:
+            return True
+        return False
+
+    def _send(self, message: _Message) -> None:
+        from jeepney import DBusAddress, new_method_call
+        from jeepney.io.blocking import open_dbus_connection
+        from jeepney.wrappers import unwrap_msg
+
+        if self._connection is None:
+            self._connection = open_dbus_connection(_bus_address(self._environ))
+            self._ids.clear()
+        service = DBusAddress(
+            "/org/freedesktop/Notifications", "org.freedesktop.Notifications", "org.freedesktop.Notifications"
+        )
+        hints = {"desktop-entry": ("s", "lysnrai"), "urgency": ("y", 1)}
+        call = new_method_call(
+            service,
+            "Notify",
+            "susssasa{sv}i",
+            (_APP, self._ids.get(message.kind, 0), self._icon, message.summary, message.body, [], hints, -1),
+        )
+        (self._ids[message.kind],) = unwrap_msg(self._connection.send_and_get_reply(call, timeout=ANSWER_S))
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _bus_address(environ: Mapping[str, str]) -> str:
+    """The session bus; where its address is not said, the place where systemd has it.
+
+    Raises:
+        ValueError: neither is said.
+    """
+    address = environ.get("DBUS_SESSION_BUS_ADDRESS", "")
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    if not address and not runtime:
+        raise ValueError("no session bus")
+    return address or f"unix:path={runtime}/bus"

@@ -1,0 +1,197 @@
+"""The user is told by the desktop's own notifications, and a desktop without them does no harm."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jeepney import HeaderFields, MessageType, message_bus, new_error, new_method_return
+from jeepney.io.blocking import open_dbus_connection
+
+from lysnrai_desktop.adapters.notifications import Notifications
+from tests.desktop.bus import session_bus
+from tests.desktop.processes import DEADLINE_S, eventually
+
+Home = tuple[Path, dict[str, str]]
+
+
+class Service:
+    """A notification service that writes down what it is asked to show."""
+
+    def __init__(self, address: str, refuses: bool = False) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self._refuses = refuses
+        self._connection = open_dbus_connection(address)
+        self._connection.send_and_get_reply(message_bus.RequestName("org.freedesktop.Notifications"))
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while not self._ended.is_set():
+            try:
+                message = self._connection.receive(timeout=0.05)
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                return
+            if message.header.message_type is not MessageType.method_call:
+                continue
+            assert message.header.fields[HeaderFields.member] == "Notify"
+            self.asked.append(message.body)
+            if self._refuses:
+                self._connection.send(new_error(message, "org.example.Refused"))
+            else:
+                self._connection.send(new_method_return(message, "u", (message.body[1] or len(self.asked) + 40,)))
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._connection.close()
+
+
+class Desk:
+    """A session bus that can end and come back, and what could not be shown on it."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._bus = ExitStack()
+        self._guests = ExitStack()
+        self.unshown: list[str] = []
+        self.environment: dict[str, str] = {}
+        self.start_bus()
+
+    def start_bus(self) -> None:
+        self.environment |= self._bus.enter_context(session_bus(*self._home))
+
+    def end_bus(self) -> None:
+        self._bus.close()
+        (self._home[0] / "bus").unlink(missing_ok=True)
+
+    def end(self) -> None:
+        self._guests.close()
+        self.end_bus()
+
+    def service(self, refuses: bool = False) -> Service:
+        service = Service(self.environment["DBUS_SESSION_BUS_ADDRESS"], refuses)
+        self._guests.callback(service.end)
+        return service
+
+    def notifications(self, icon: Path | None = None) -> Notifications:
+        made = Notifications(self.environment, icon, lambda summary, _: self.unshown.append(summary))
+        self._guests.callback(made.shut_down)
+        return made
+
+
+@pytest.fixture
+def desk(home_environment: Home) -> Iterator[Desk]:
+    made = Desk(home_environment)
+    yield made
+    made.end()
+
+
+def test_a_notification_says_what_is_wrong_and_what_to_do(desk: Desk) -> None:
+    service = desk.service()
+    icon = Path("/usr/share/an icon.svg")
+
+    desk.notifications(icon).show("disk.full", "The disk is full.", "Free some space.")
+    app, replaces, picture, summary, body, actions, hints, expires = eventually(lambda: service.asked, "asked")[0]
+
+    assert (app, replaces, summary, body) == ("LysnrAI", 0, "The disk is full.", "Free some space.")
+    assert (picture, actions, expires) == ("file:///usr/share/an%20icon.svg", [], -1)
+    assert hints["desktop-entry"] == ("s", "lysnrai")
+
+
+def test_a_notification_takes_the_place_of_the_last_of_its_kind(desk: Desk) -> None:
+    service = desk.service()
+    notifications = desk.notifications()
+
+    for kind in ("disk.full", "bug", "disk.full", "disk.full"):
+        notifications.show(kind, "Summary.", "Body.")
+    notifications.shut_down()
+
+    assert [asked[1] for asked in service.asked] == [0, 0, 41, 41]
+
+
+@pytest.mark.parametrize("address", ["", "unix:path=/no/such/bus", "tcp:host=localhost", "nonsense"])
+def test_without_a_session_bus_nothing_fails_but_the_count(address: str) -> None:
+    unshown: list[str] = []
+    notifications = Notifications(
+        {"DBUS_SESSION_BUS_ADDRESS": address}, None, lambda summary, _: unshown.append(summary)
+    )
+
+    notifications.show("bug", "One.", "")
+    notifications.show("bug", "Two.", "")
+    notifications.shut_down()
+
+    assert unshown == ["One.", "Two."]
+    assert notifications.failures == 2
+
+
+def test_without_a_notification_service_the_text_is_handed_back(desk: Desk) -> None:
+    notifications = desk.notifications()
+
+    notifications.show("bug", "One.", "")
+    notifications.shut_down()
+
+    assert desk.unshown == ["One."]
+
+
+def test_a_service_that_refuses_is_counted_and_asked_again_next_time(desk: Desk) -> None:
+    service = desk.service(refuses=True)
+    notifications = desk.notifications()
+
+    notifications.show("bug", "One.", "")
+    notifications.show("bug", "Two.", "")
+    notifications.shut_down()
+
+    assert desk.unshown == ["One.", "Two."]
+    assert len(service.asked) == 2
+
+
+def test_a_bus_that_was_started_anew_is_found_again(desk: Desk) -> None:
+    notifications = desk.notifications()
+    first = desk.service()
+    notifications.show("bug", "One.", "")
+    eventually(lambda: first.asked, "the first is shown")
+
+    desk.end_bus()
+    desk.start_bus()
+    second = desk.service()
+    notifications.show("bug", "Two.", "")
+
+    assert eventually(lambda: second.asked, "the second is shown")[0][1] == 0, "identifiers of the old bus are void"
+
+
+def test_a_service_that_hangs_holds_up_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lysnrai_desktop.adapters.notifications.ANSWER_S", 0.05)
+    connection = open_dbus_connection(desk.environment["DBUS_SESSION_BUS_ADDRESS"])
+    connection.send_and_get_reply(message_bus.RequestName("org.freedesktop.Notifications"))
+    notifications = desk.notifications()
+
+    notifications.show("bug", "One.", "")
+    eventually(lambda: desk.unshown, "given up", DEADLINE_S)
+    connection.close()
+
+    assert desk.unshown == ["One."]
+
+
+def test_it_can_be_used_from_any_thread(desk: Desk) -> None:
+    service = desk.service()
+    notifications = desk.notifications()
+
+    def told(name: str) -> Callable[[], None]:
+        return lambda: notifications.show(name, name, "")
+
+    threads = [threading.Thread(target=told(f"kind {number}")) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    notifications.shut_down()
+
+    assert {asked[3] for asked in service.asked} == {f"kind {number}" for number in range(8)}
