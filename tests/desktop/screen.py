@@ -166,6 +166,13 @@ class Screen:
 
     # -- pictures
 
+    def paint_background(self, colour: tuple[int, int, int]) -> None:
+        """Give the empty desktop a colour: red, green, blue."""
+        red, green, blue = colour
+        self._root.change_attributes(background_pixel=red << 16 | green << 8 | blue)
+        self._root.clear_area(0, 0, 0, 0)
+        self._display.sync()
+
     def screenshot(self, path: Path) -> None:
         """Save the whole screen as a picture; the file's ending says which kind."""
         from PySide6.QtGui import QImage
