@@ -22,7 +22,11 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+CHUNK_BYTES = 32 << 10
 RANGE_NOT_SATISFIABLE = 416
+
+# No token: the models are public, and a mirror must not see one. No compression: a range would count its bytes.
+_HEADERS = {"accept-encoding": "identity", "user-agent": "lysnrai-desktop"}
 
 
 def main(arguments: Sequence[str]) -> str:
@@ -42,7 +46,7 @@ def main(arguments: Sequence[str]) -> str:
             return f"the server answered {answer.response.status_code}"
         except OfflineModeIsEnabled:
             return "HF_HUB_OFFLINE is set"
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             return type(error).__name__
         except OSError as error:
             return _reason(error)
@@ -50,14 +54,15 @@ def main(arguments: Sequence[str]) -> str:
 
 
 def _fetch(endpoint: str, repository: str, revision: str, path: Path) -> None:
-    from huggingface_hub import hf_hub_url
-    from huggingface_hub.file_download import build_hf_headers, http_get
+    from huggingface_hub import constants, hf_hub_url
+    from huggingface_hub.file_download import http_get
 
-    # No token: the models are public, and a mirror must not see one. No compression: a range would count its bytes.
-    headers = {**build_hf_headers(token=False), "accept-encoding": "identity"}
+    # The library collects 10 MB before it writes. On a poor line that is minutes without a byte in the file, which
+    # would look like a stall, and all of it is lost when the line breaks.
+    constants.DOWNLOAD_CHUNK_SIZE = CHUNK_BYTES
     url = hf_hub_url(repository, path.name, revision=revision, endpoint=endpoint)
-    with path.open("ab") as file:
-        http_get(url, file, resume_size=file.tell(), headers=headers)
+    with path.open("ab", buffering=0) as file:
+        http_get(url, file, resume_size=file.tell(), headers=_HEADERS)
 
 
 def _reason(error: OSError) -> str:

@@ -11,7 +11,6 @@ Imports: core. May be imported by: runtime, app, cli.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -64,6 +63,8 @@ def is_published(path: Path, file: ModelFile) -> bool:
 
 
 def sha256(path: Path) -> str:
+    import hashlib  # 10 ms with OpenSSL, which a start with known models does without
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -19,7 +19,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from threading import Event
 from typing import Protocol
@@ -84,6 +83,8 @@ class Packages:
         return bool(model.packages) and all(_installed(p.distribution) == p.version for p in model.packages)
 
     def fill(self, model: Model, files: Sequence[ModelFile], folder: Path, arrived: Arrived, cancelled: Event) -> None:
+        from importlib import metadata  # 14 ms, which no start of the app needs
+
         parts = {
             file.name: [
                 Path(str(metadata.distribution(package.distribution).locate_file(member)))
@@ -123,7 +124,10 @@ class Server:
 
     @property
     def server(self) -> str:
-        return urlsplit(self.endpoint).hostname or self.endpoint
+        try:
+            return urlsplit(self.endpoint).hostname or self.endpoint
+        except ValueError:
+            return self.endpoint  # no address: the download will say so
 
     def has(self, model: Model) -> bool:  # noqa: ARG002 - only asking would tell
         return bool(self.endpoint)
@@ -180,6 +184,8 @@ def hub(environ: Mapping[str, str], stall_s: float) -> Server:
 
 
 def _installed(distribution: str) -> str | None:
+    from importlib import metadata
+
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
