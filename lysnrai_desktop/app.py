@@ -116,7 +116,7 @@ class App:
         self._trouble = trouble
         self._catalogue = load_catalogue()
         self._bound = ""
-        self._notifications = Notifications()
+        self._notifications = Notifications(unshown=lambda summary, body: self._bridge.not_notified(summary, body))
         self._cues = Cues()
         self._bridge = Bridge(self._wishes(), self._notifications.show, self._cues.play)
         self._journal = Journal(home.takes, post, self._bridge.level, lambda code: post(Trouble(code)))
