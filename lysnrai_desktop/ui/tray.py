@@ -44,6 +44,11 @@ class Tray(QObject):
         self._look_again.start()
         self.look()
 
+    @property
+    def looking(self) -> bool:
+        """True while a tray is still waited for."""
+        return self._look_again.isActive()
+
     def look(self) -> None:
         """See whether there is a tray."""
         available = QSystemTrayIcon.isSystemTrayAvailable()

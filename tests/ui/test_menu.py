@@ -1,0 +1,169 @@
+"""The menu offers what can be done now, and asks for microphones and models only when it is opened."""
+
+from __future__ import annotations
+
+import pytest
+from PySide6.QtGui import QAction
+from pytestqt.qtbot import QtBot
+
+from lysnrai_desktop.core.status import Status
+from lysnrai_desktop.ui.bridge import Bridge, Choice, Choices
+from lysnrai_desktop.ui.menu import ChoiceMenu, DictationMenu
+from tests.ui.wishing import MICROPHONES, MODELS, WishList
+
+
+@pytest.fixture
+def wishes() -> WishList:
+    return WishList()
+
+
+@pytest.fixture
+def bridge(wishes: WishList, qapp: object) -> Bridge:
+    assert qapp
+    return wishes.bridge()
+
+
+@pytest.fixture
+def menu(bridge: Bridge, qtbot: QtBot) -> DictationMenu:
+    made = DictationMenu(bridge)
+    qtbot.addWidget(made)
+    return made
+
+
+def entries(menu: ChoiceMenu) -> list[str]:
+    return [action.text() for action in menu.actions() if not action.isSeparator()]
+
+
+def chosen(menu: ChoiceMenu) -> list[str]:
+    return [action.text() for action in menu.actions() if action.isChecked()]
+
+
+def test_the_menu_has_all_that_was_promised(menu: DictationMenu) -> None:
+    shown = [action.text() for action in menu.actions() if not action.isSeparator()]
+
+    assert shown == [
+        "Start dictation (Ctrl+Alt+Space)",
+        "Cancel dictation",
+        "Microphone",
+        "Model",
+        "Copy last text",
+        "Open settings file",
+        "Quit",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "label", "can_cancel"),
+    [
+        ("idle", "Start dictation", False),
+        ("arming", "Stop dictation", True),
+        ("recording", "Stop dictation", True),
+        ("finishing", "Start dictation", True),
+        ("inserting", "Start dictation", False),
+    ],
+)
+def test_start_becomes_stop_and_cancel_is_there_while_possible(
+    state: str, label: str, can_cancel: bool, menu: DictationMenu, bridge: Bridge, qtbot: QtBot
+) -> None:
+    bridge.show(Status(state, 1.0))
+    qtbot.waitUntil(lambda: bridge.status.since == 1.0)
+
+    assert menu.toggle.text() == f"{label} (Ctrl+Alt+Space)"
+    assert menu.cancel.isEnabled() is can_cancel
+
+
+def test_a_hotkey_that_is_not_bound_is_not_shown(menu: DictationMenu, bridge: Bridge) -> None:
+    bridge.hotkey = ""
+
+    menu.aboutToShow.emit()
+
+    assert menu.toggle.text() == "Start dictation"
+
+
+@pytest.mark.parametrize("name", ["toggle", "copy_last", "settings_file", "quit"])
+def test_each_entry_says_what_the_user_wants(name: str, menu: DictationMenu, wishes: WishList) -> None:
+    action: QAction = getattr(menu, name)
+
+    action.trigger()
+
+    assert wishes.wished == [{"toggle": "start", "settings_file": "open_settings"}.get(name, name)]
+
+
+def test_nothing_is_asked_before_the_submenu_opens(menu: DictationMenu, wishes: WishList) -> None:
+    menu.aboutToShow.emit()
+
+    assert wishes.asked == []
+    assert entries(menu.microphones) == entries(menu.models) == ["Looking…"]
+
+
+def test_the_submenu_waits_for_nobody_and_fills_when_the_answer_comes(menu: DictationMenu, wishes: WishList) -> None:
+    menu.microphones.aboutToShow.emit()
+    assert entries(menu.microphones) == ["Looking…"]
+
+    wishes.asked[0](MICROPHONES)
+
+    assert entries(menu.microphones) == ["System default", "Desk microphone", "Webcam"]
+    assert chosen(menu.microphones) == ["Desk microphone"]
+
+
+def test_the_last_answer_stays_visible_until_the_next_comes(menu: DictationMenu, wishes: WishList) -> None:
+    menu.microphones.aboutToShow.emit()
+    wishes.asked[0](MICROPHONES)
+
+    menu.microphones.aboutToShow.emit()
+
+    assert entries(menu.microphones) == ["System default", "Desk microphone", "Webcam"]
+    assert len(wishes.asked) == 2
+
+
+def test_choosing_is_exclusive_and_says_the_name_not_the_label(menu: DictationMenu, wishes: WishList) -> None:
+    menu.microphones.fill(MICROPHONES)
+
+    menu.microphones.actions()[-1].trigger()
+
+    assert wishes.wished == ["microphone webcam"]
+    assert chosen(menu.microphones) == ["Webcam"]
+
+
+def test_a_choice_that_was_refused_is_shown_as_it_is(menu: DictationMenu) -> None:
+    menu.microphones.fill(MICROPHONES)
+    menu.microphones.actions()[-1].trigger()
+
+    menu.microphones.fill(MICROPHONES)  # the settings could not be written
+
+    assert chosen(menu.microphones) == ["Desk microphone"]
+
+
+def test_the_system_default_is_the_empty_name(menu: DictationMenu, wishes: WishList) -> None:
+    menu.microphones.fill(Choices((), chosen=""))
+
+    assert chosen(menu.microphones) == ["System default"]
+    menu.microphones.actions()[0].trigger()
+    assert wishes.wished == ["microphone "]
+
+
+def test_a_chosen_microphone_that_is_unplugged_stays_visible(menu: DictationMenu) -> None:
+    menu.microphones.fill(Choices((Choice("webcam", "Webcam"),), chosen="usb"))
+
+    gone = menu.microphones.actions()[-1]
+    assert (gone.text(), gone.isEnabled(), gone.isChecked()) == ("usb (not found)", False, True)
+
+
+def test_a_model_that_must_be_downloaded_says_so(menu: DictationMenu) -> None:
+    menu.models.fill(MODELS)
+
+    assert entries(menu.models) == ["base", "small (download)"]
+
+
+def test_a_name_with_an_ampersand_is_no_shortcut(menu: DictationMenu) -> None:
+    menu.microphones.fill(Choices((Choice("x", "Bang & Olufsen"),), chosen="x"))
+
+    assert entries(menu.microphones)[-1] == "Bang && Olufsen"
+
+
+def test_no_model_at_all_is_said(menu: DictationMenu) -> None:
+    menu.models.first = Choice("", "Any")
+
+    menu.models.fill(Choices((), chosen=""))
+
+    assert entries(menu.models) == ["Any", "None found"]
