@@ -1,0 +1,73 @@
+"""From letting the key go to the text in another window, by turns with the peers' way on the same desktop."""
+
+from __future__ import annotations
+
+from tests import speech
+from tests.bench.bench import Bench, Dictated, dictate
+from tests.bench.figures import Figure, ratio
+from tests.bench.peers_way import peers_way
+from tests.bench.utterances import Utterance, utterances
+
+LENGTHS_S = (3, 8, 20)
+Pairs = list[tuple[Utterance, Dictated]]
+
+
+def measure(bench: Bench) -> list[Figure]:
+    figures: list[Figure] = []
+    with bench.app() as app, peers_way(bench) as peers, bench.desktop.qt_editor() as editor:
+        [warm_up] = utterances(3, 1, bench.desktop.folder)
+        dictate(bench, app, editor, warm_up)
+        peers.dictate(bench, editor, warm_up)
+        for length_s in LENGTHS_S:
+            ours: Pairs = []
+            theirs: Pairs = []
+            for turn, utterance in enumerate(utterances(length_s, bench.times(8), bench.desktop.folder)):
+                for own in (True, False) if turn % 2 else (False, True):
+                    if own:
+                        ours.append((utterance, dictate(bench, app, editor, utterance)))
+                    else:
+                        theirs.append((utterance, peers.dictate(bench, editor, utterance)))
+            figures += _compare(length_s, ours, theirs)
+        dropped = float(app.status()["dropped_blocks"])
+        figures.append(Figure("release", "blocks dropped", "blocks", (dropped,), "of all these dictations"))
+    return figures
+
+
+def _compare(length_s: int, ours: Pairs, theirs: Pairs) -> list[Figure]:
+    own, peers = _visible(f"{length_s} s", ours), _visible(f"{length_s} s, peers' way", theirs)
+    return [
+        own,
+        Figure("release", f"{length_s} s, of it until the app stops listening", "s", _finishing(ours)),
+        Figure("release", f"{length_s} s, of it until all is recognised", "s", _recognising(ours)),
+        Figure("release", f"{length_s} s, of it until it is seen", "s", _inserting(ours)),
+        _errors(f"{length_s} s", ours),
+        peers,
+        Figure("release", f"{length_s} s, peers' way, of it recognition", "s", _recognising(theirs)),
+        _errors(f"{length_s} s, peers' way", theirs),
+        ratio(own, peers, f"{length_s} s, ours in theirs"),
+    ]
+
+
+def _visible(name: str, pairs: Pairs) -> Figure:
+    seen = tuple(dictated.visible_s for _, dictated in pairs if dictated.visible_s is not None)
+    missing = sorted({dictated.outcome for _, dictated in pairs if dictated.visible_s is None})
+    return Figure(
+        "release", f"{name}, text visible", "s", seen, "not all arrived: " + ", ".join(missing) if missing else ""
+    )
+
+
+def _finishing(pairs: Pairs) -> tuple[float, ...]:
+    return tuple(dictated.finishing_s for _, dictated in pairs)
+
+
+def _recognising(pairs: Pairs) -> tuple[float, ...]:
+    return tuple(d.inserting_s - d.finishing_s for _, d in pairs if d.inserting_s is not None)
+
+
+def _inserting(pairs: Pairs) -> tuple[float, ...]:
+    return tuple(d.visible_s - d.inserting_s for _, d in pairs if d.visible_s is not None and d.inserting_s is not None)
+
+
+def _errors(name: str, pairs: Pairs) -> Figure:
+    rate = speech.word_error_rate((utterance.text, dictated.text) for utterance, dictated in pairs)
+    return Figure("release", f"{name}, word errors", "%", (rate,), f"{len(pairs)} recordings")
