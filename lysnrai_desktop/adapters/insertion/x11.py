@@ -1,0 +1,277 @@
+"""Insertion on X11: paste with receipt.
+
+    wait until no modifier is held ─▶ read the clipboard ─▶ own it, with the text ─▶ focus the target ─▶ press the keys
+      ─▶ the target fetches the text: the receipt, "inserted" ─▶ it is done fetching: the former content comes back
+
+Whatever fails on the way, the text stays on the clipboard and the caller is told so. The receipt is a request for the
+text, from the target's own program, made after the keys; programs that fetch at every change (clipboard managers) are
+served and do not count. The former content comes back when the target is done, never after a fixed time, and never
+over something newer.
+
+One thread does it, on a connection of its own; while it waits it goes on serving, so a capture does not wait for an
+insertion under way. Insertions follow one another.
+
+Absent: which keys paste where (core/insertion.py).
+
+Imports: core, ports, python-xlib. May be imported by: app.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from Xlib import Xatom
+from Xlib.display import Display
+from Xlib.protocol import rq
+
+from lysnrai_desktop.adapters.insertion import x11_keyboard as keyboard
+from lysnrai_desktop.adapters.insertion.x11_selections import Content, Data, Fetch, Offer, Selections
+from lysnrai_desktop.adapters.insertion.x11_windows import Windows, X11Target
+from lysnrai_desktop.adapters.x11 import ConnectionLost, NoDisplay, XConnection
+from lysnrai_desktop.core.dictation import Delivery
+from lysnrai_desktop.core.faults import Fault, InsertUnavailable, TargetGone, TargetRefused
+from lysnrai_desktop.core.insertion import Way, as_inserted, way_into
+from lysnrai_desktop.core.settings import InsertionSettings
+from lysnrai_desktop.core.speech import SpokenText
+from lysnrai_desktop.ports import Delivered, Target
+
+HELD_S = 2.0
+"""Longest wait for modifiers to be let go."""
+ACTIVATION_S = 1.5
+"""Longest wait for the window manager to bring the target back."""
+RECEIPT_S = 3.0
+"""Longest wait for the target to fetch the text, and between two signs of its fetching it."""
+QUIET_S = 0.25
+"""The target is done when it has fetched nothing for so long: some fetch several formats, or one twice."""
+LONGEST_QUIET_S = 2.0
+"""A program that never stops fetching does not keep the former content from coming back."""
+LONGEST_S = 10.0
+"""Longest transfer. All bounds together stay below INSERTING_S (core/dictation.py)."""
+LOOK_S = 0.01
+"""How often is looked at what no event tells: keys held, the focus."""
+
+Done = Callable[[Delivered | Fault], None]
+
+KEPT = Delivered(Delivery.ON_CLIPBOARD)
+TARGET_GONE = Delivered(Delivery.ON_CLIPBOARD, TargetGone.code)
+NOT_DELIVERED = Delivered(Delivery.ON_CLIPBOARD, TargetRefused.code)
+
+
+class X11Inserter:
+    """The port `Inserter`. `settings` is asked at each insertion."""
+
+    def __init__(self, settings: Callable[[], InsertionSettings], display: str | None = None) -> None:
+        """Connect to the X server.
+
+        Args:
+            settings: gives the present settings; called on the inserter's thread.
+            display: such as ":0"; None takes the environment's.
+
+        Raises:
+            InsertUnavailable: there is no X server.
+        """
+        self._settings = settings
+        self._jobs: deque[tuple[SpokenText, X11Target | None, Done]] = deque()
+        self._busy = False
+        self._stopping = False
+        try:
+            self._x = XConnection("insertion", self._handle, self._refuse_jobs, display)
+            self._x.call(self._begin)
+        except (NoDisplay, ConnectionLost):
+            raise InsertUnavailable from None
+
+    def capture(self) -> Target | None:
+        try:
+            return self._x.call(lambda _: self._windows.focused())
+        except ConnectionLost:
+            return None
+
+    def insert(self, text: SpokenText, target: Target | None, done: Done) -> None:
+        assert target is None or isinstance(target, X11Target), "a target is inserted into by who captured it"
+
+        def work(_: Display) -> None:
+            self._jobs.append((text, target, done))
+            self._work_off()
+
+        if not self._x.post(work):
+            done(InsertUnavailable())
+
+    def copy(self, text: SpokenText) -> None:
+        self._x.post(lambda _: self._selections.own(["CLIPBOARD"], self._as_content(text, secret=False)))
+
+    def shut_down(self) -> None:
+        """Blocks until what is on the clipboard was handed to a clipboard manager, if there is one (1 s at most)."""
+        self._stopping = True
+        self._x.close(last=lambda _: self._selections.save())
+
+    # -- on the connection's thread
+
+    def _begin(self, display: Display) -> None:
+        self._windows = Windows(display)
+        self._selections = Selections(self._x)
+        self._can_press = display.has_extension("XTEST")
+        self._hint = display.intern_atom("x-kde-passwordManagerHint")
+
+    def _handle(self, event: rq.Event) -> None:
+        self._selections.handle(event)
+
+    def _work_off(self) -> None:
+        if self._busy:
+            return  # this is a wait within the insertion under way, which goes on with the next one
+        self._busy = True
+        try:
+            while self._jobs:
+                self._do(*self._jobs.popleft())
+        finally:
+            self._busy = False
+
+    def _do(self, text: SpokenText, captured: X11Target | None, done: Done) -> None:
+        if self._stopping:
+            done(InsertUnavailable())
+            return
+        try:
+            self._insert(text, captured, done)
+        except Fault as fault:
+            done(fault)
+        except ConnectionLost:
+            done(InsertUnavailable())
+            raise
+
+    def _refuse_jobs(self) -> None:
+        while self._jobs:
+            self._jobs.popleft()[-1](InsertUnavailable())
+
+    def _insert(self, text: SpokenText, captured: X11Target | None, done: Done) -> None:
+        settings = self._settings()
+        content = self._as_content(as_inserted(text, settings), secret=True)
+        plan = self._plan(captured, settings)
+        if isinstance(plan, Delivered):
+            self._keep(content)
+            done(plan)
+            return
+        target, way, keycodes = plan
+        former = {selection: self._selections.read(selection) for selection in way.selections}
+        offer = self._keep(content, way.selections)
+        outcome = self._bring_in(offer, way, target, keycodes, settings.when_focus_moved == "return")
+        done(outcome)
+        if outcome.delivery is Delivery.INSERTED:
+            self._await_quiet(offer)
+        for selection, was_there in former.items():
+            if selection != "CLIPBOARD" or outcome.delivery is not Delivery.ON_CLIPBOARD:
+                self._selections.give_back(selection, offer, was_there)
+
+    def _plan(
+        self, captured: X11Target | None, settings: InsertionSettings
+    ) -> Delivered | tuple[X11Target, Way, list[int]]:
+        """Where to and how, or why the text is better kept on the clipboard. Waits for modifiers to be let go."""
+        target = captured
+        if captured is None or not self._windows.is_active(captured):
+            if settings.when_focus_moved == "clipboard":
+                return KEPT
+            if captured is None or settings.when_focus_moved == "follow":
+                target = self._windows.focused()
+        if target is None or not self._windows.exists(target):
+            return TARGET_GONE
+        way = way_into(target.wm_class, settings.strategy)
+        if way is None:
+            return KEPT
+        keycodes = keyboard.keycodes_of(self._x.display, way.chord)
+        if not keycodes or not self._can_press or not self._keys_are_free():
+            return NOT_DELIVERED
+        return target, way, keycodes
+
+    def _keep(self, content: Content, selections: tuple[str, ...] = ("CLIPBOARD",)) -> Offer:
+        offer = self._selections.own(selections, content)
+        if offer is None:
+            raise InsertUnavailable("the server gives us no selection")
+        return offer
+
+    def _bring_in(
+        self, offer: Offer, way: Way, target: X11Target, keycodes: list[int], may_activate: bool
+    ) -> Delivered:
+        """Focus the target, press the keys, wait for the receipt.
+
+        Raises:
+            TargetRefused: no receipt, and something newer is on the clipboard: the text is nowhere.
+        """
+        if self._focus(target, may_activate) and self._keys_are_free():
+            offer.fetches.clear()
+            since = self._selections.now()
+            keyboard.press(self._x.display, keycodes)
+            if self._await_receipt(offer, way, target, since):
+                return Delivered(Delivery.INSERTED)
+            if not self._selections.holds("CLIPBOARD", offer):
+                return self._after_loss(offer)
+        return NOT_DELIVERED if self._windows.exists(target) else TARGET_GONE
+
+    def _after_loss(self, offer: Offer) -> Delivered:
+        """Another program has taken the clipboard before the target fetched the text."""
+        utf8 = self._x.display.intern_atom("UTF8_STRING")
+        if self._selections.read_text("CLIPBOARD") == offer.content[utf8].bytes:
+            return Delivered(Delivery.PROBABLY_INSERTED)  # a clipboard manager serves the target in our place
+        raise TargetRefused
+
+    def _focus(self, target: X11Target, may_activate: bool) -> bool:
+        if may_activate and not self._windows.is_active(target):
+            self._windows.activate(target, self._selections.now())
+            self._look(lambda: self._windows.has_focus(target), ACTIVATION_S)
+        return self._windows.is_active(target)
+
+    def _keys_are_free(self) -> bool:
+        return self._look(lambda: not keyboard.modifiers_held(self._x.display), HELD_S)
+
+    def _await_receipt(self, offer: Offer, way: Way, target: X11Target, since: int) -> bool:
+        """Wait until the target has fetched the text; False if it does not, or nobody can have it from us any more."""
+        known: dict[int, bool] = {}
+
+        def counts(fetch: Fetch) -> bool:
+            if fetch.requestor not in known:
+                known[fetch.requestor] = self._windows.same_program(fetch.requestor, target.id)
+            # CurrentTime, or not before the keys; stamps begin anew after 49.7 days
+            return known[fetch.requestor] and (not fetch.stamp or (fetch.stamp - since) % 2**32 < 2**31)
+
+        def settled() -> bool:
+            receipts = [fetch for fetch in offer.fetches if fetch.target != self._hint and counts(fetch)]
+            nobody = not receipts and not any(self._selections.holds(name, offer) for name in way.selections)
+            return nobody or any(fetch.complete for fetch in receipts)
+
+        begun = time.monotonic()
+        end = begun + RECEIPT_S
+        while not self._x.pump(settled, end):
+            end = min(offer.busy_at + RECEIPT_S, begun + LONGEST_S)
+            under_way = any(counts(fetch) for fetch in offer.fetches)
+            if self._stopping or not under_way or time.monotonic() >= end:
+                return False
+        return any(fetch.complete and fetch.target != self._hint and counts(fetch) for fetch in offer.fetches)
+
+    def _await_quiet(self, offer: Offer) -> None:
+        end = time.monotonic() + LONGEST_QUIET_S
+        while not self._stopping and time.monotonic() < (due := min(end, offer.busy_at + QUIET_S)):
+            self._x.pump(deadline=due)
+
+    def _look(self, condition: Callable[[], bool], bound_s: float) -> bool:
+        """Wait for something that no event tells."""
+        end = time.monotonic() + bound_s
+        while not condition():
+            if self._stopping or time.monotonic() >= end:
+                return False
+            self._x.pump(deadline=time.monotonic() + LOOK_S)
+        return True
+
+    def _as_content(self, text: SpokenText, *, secret: bool) -> Content:
+        """The text in all forms that programs ask for; `secret`: clipboard managers are asked not to keep it."""
+        written = text.reveal()
+        atom = self._x.display.intern_atom
+        utf8, latin1 = written.encode(errors="replace"), written.encode("latin-1", errors="ignore")
+        is_latin1 = latin1.decode("latin-1") == written
+        content = {
+            atom(name): Data(atom(name), 8, utf8) for name in ("UTF8_STRING", "text/plain;charset=utf-8", "text/plain")
+        }
+        if is_latin1:
+            content[Xatom.STRING] = Data(Xatom.STRING, 8, latin1)
+        content[atom("TEXT")] = content[Xatom.STRING if is_latin1 else atom("UTF8_STRING")]
+        if secret:
+            content[self._hint] = Data(self._hint, 8, b"secret")
+        return content

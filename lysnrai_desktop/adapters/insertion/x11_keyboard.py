@@ -1,0 +1,56 @@
+"""The keyboard as the inserter needs it: is a modifier held, and press these keys.
+
+Keys are sent with XTEST, so that they look like the user's to every program (xterm ignores XSendEvent).
+
+Imports: core, python-xlib. May be imported by: adapters.
+"""
+
+from __future__ import annotations
+
+from Xlib import XK, X
+from Xlib.display import Display
+from Xlib.ext import xtest
+
+from lysnrai_desktop.core.insertion import Chord
+
+_MODIFIERS = {"ctrl": X.ControlMapIndex, "shift": X.ShiftMapIndex}
+_KEYS = {"v": XK.XK_v, "insert": XK.XK_Insert}
+_LOCKS = {XK.XK_Caps_Lock, XK.XK_Num_Lock, XK.XK_Scroll_Lock, XK.XK_Shift_Lock}
+
+
+def modifiers_held(display: Display) -> bool:
+    """Tell whether a key that modifies others is physically down. Lock keys do not count: their state does no harm."""
+    pressed = display.query_keymap()
+    held = [code for row in display.get_modifier_mapping() for code in row if code and _is_down(pressed, code)]
+    return any(display.keycode_to_keysym(code, 0) not in _LOCKS for code in held)
+
+
+def _is_down(pressed: bytes, keycode: int) -> bool:
+    return bool(pressed[keycode // 8] & 1 << keycode % 8)
+
+
+def keycodes_of(display: Display, chord: Chord) -> list[int]:
+    """Return the keys of a chord, in the order in which they go down; none if this keyboard lacks one.
+
+    A letter is looked for in the layout in use, then in the first: programs that are sent Ctrl and a Cyrillic letter
+    take the Latin one on the same key, as they must for people who type it.
+    """
+    *held, last = chord.split("+")
+    modifiers = display.get_modifier_mapping()
+    keycodes = [next((code for code in modifiers[_MODIFIERS[name]] if code), 0) for name in held]
+    first, end = display.display.info.min_keycode, display.display.info.max_keycode
+    symbols = display.get_keyboard_mapping(first, end - first + 1)
+    layout = display.screen().root.query_pointer().mask >> 13 & 0b11
+    columns = (2 * layout, 0) if layout == 1 else (0,)  # the core protocol shows two layouts
+    found = (first + i for column in columns for i, row in enumerate(symbols) if row[column] == _KEYS[last])
+    keycodes.append(next(found, 0))
+    return keycodes if all(keycodes) else []
+
+
+def press(display: Display, keycodes: list[int]) -> None:
+    """Press the keys in this order and let them go in reverse; returns when the server has done so."""
+    for keycode in keycodes:
+        xtest.fake_input(display, X.KeyPress, keycode)
+    for keycode in reversed(keycodes):
+        xtest.fake_input(display, X.KeyRelease, keycode)
+    display.sync()
