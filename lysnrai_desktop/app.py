@@ -116,7 +116,9 @@ class App:
         self._trouble = trouble
         self._catalogue = load_catalogue()
         self._bound = ""
-        self._notifications = Notifications(unshown=lambda summary, body: self._bridge.not_notified(summary, body))
+        self._notifications = Notifications(
+            unshown=lambda summary, body: self._bridge.not_notified(summary, body)  # noqa: PLW0108  the bridge comes next
+        )
         self._cues = Cues()
         self._bridge = Bridge(self._wishes(), self._notifications.show, self._cues.play)
         self._journal = Journal(home.takes, post, self._bridge.level, lambda code: post(Trouble(code)))
@@ -193,7 +195,7 @@ class App:
         return Models(models_dir(self._home.folder, os.environ), self._catalogue, self._settings.models)
 
     def _model_folder(self, name: str) -> Path:
-        """For the engine: a model that an installed package carries is unpacked at its first use, nothing is fetched."""
+        """For the engine. A model that an installed package carries is unpacked at its first use; none is fetched."""
         return self._models().ready(name).path
 
     # --- what the user wants, from tray and window: each returns at once
@@ -206,7 +208,9 @@ class App:
             copy_last=self._copy_last,
             open_settings=self._open_settings,
             quit=QApplication.quit,
-            list_microphones=lambda deliver: self._in_background("microphones", lambda: self._list_microphones(deliver)),
+            list_microphones=lambda deliver: self._in_background(
+                "microphones", lambda: self._list_microphones(deliver)
+            ),
             choose_microphone=lambda name: self._save("recording.device", name),
             list_models=lambda deliver: self._in_background("models", lambda: self._list_models(deliver)),
             choose_model=lambda name: self._in_background("model", lambda: self._choose_model(name)),
@@ -259,8 +263,11 @@ class _Asked(QObject):
 
 
 class _UnixSignals:
-    """SIGTERM and SIGINT end the app as "Quit" does. Python runs handlers between bytecodes only, and Qt's loop runs
-    none: so the signal's number comes through a socket, which wakes the loop."""
+    """SIGTERM and SIGINT end the app as "Quit" does.
+
+    Python runs handlers between bytecodes only, and Qt's loop runs none: so the signal's number comes through a socket,
+    which wakes the loop.
+    """
 
     def __init__(self, quit_app: Callable[[], None]) -> None:
         self._read, self._write = socket.socketpair()

@@ -28,6 +28,7 @@ from lysnrai_desktop.adapters.settings_file import SettingsFile, overrides_from
 from lysnrai_desktop.core.faults import Fault
 from lysnrai_desktop.core.settings import Settings, override
 from lysnrai_desktop.ui import texts
+from lysnrai_desktop.ui.terminal import Bar
 
 OK, FAILED, USAGE, NOT_RUNNING, NO_SCREEN = range(5)
 ANSWER_S = 40.0
@@ -289,7 +290,7 @@ def _row(row: Any) -> dict[str, Any]:
 
 def _models_get(options: argparse.Namespace) -> int:
     models = _models(options)
-    bar = _Bar(options.quiet)
+    bar = Bar(options.quiet)
 
     def consent(offer: Any) -> bool:
         question = f"Download {offer.model.name} ({offer.size_bytes / 1e6:.0f} MB) from {offer.server}? [y/N] "
@@ -300,7 +301,7 @@ def _models_get(options: argparse.Namespace) -> int:
     try:
         models.get(options.name, consent=consent, progress=lambda now: bar.show(now.done_bytes, now.total_bytes))
     finally:
-        bar.end()
+        bar.clear()
     print(f"{options.name} is here, and every file of it is the published one.")
     return OK
 
@@ -325,22 +326,3 @@ def _models_remove(options: argparse.Namespace) -> int:
     removed = _models(options).remove(options.name)
     print(f"{options.name} is gone from this disk." if removed else f"{options.name} was not on this disk.")
     return OK
-
-
-class _Bar:
-    """A progress bar on standard error, where that is a terminal."""
-
-    WIDTH = 30
-
-    def __init__(self, quiet: bool) -> None:
-        self._shows = not quiet and sys.stderr.isatty()
-
-    def show(self, done: float, total: float) -> None:
-        if self._shows and total:
-            filled = int(self.WIDTH * min(1.0, done / total))
-            bar = "█" * filled + "·" * (self.WIDTH - filled)
-            print(f"\r{bar} {done / total:4.0%}", end="", file=sys.stderr, flush=True)
-
-    def end(self) -> None:
-        if self._shows:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)

@@ -74,6 +74,7 @@ def examine(home: Home, settings_file: SettingsFile) -> list[Finding]:
         ("disk", _disk),
         ("screen", _screen),
         ("tray", _tray),
+        ("notifications", _notifications),
         ("hotkey", _hotkey),
         ("microphone", _microphone),
         ("model", _model),
@@ -142,6 +143,19 @@ def _tray(_: Home, __: SettingsFile) -> Finding:
     if has_owner("org.kde.StatusNotifierWatcher"):
         return _good("tray", "The desktop has a tray.")
     return Finding("tray", Grade.WARNING, "There is no tray.", "A small window serves instead.")
+
+
+def _notifications(_: Home, __: SettingsFile) -> Finding:
+    from lysnrai_desktop.adapters.notifications import has_owner
+
+    if has_owner("org.freedesktop.Notifications"):
+        return _good("notifications", "The desktop shows notifications.")
+    return Finding(
+        "notifications",
+        Grade.WARNING,
+        "No notification service is running now.",
+        "Where the desktop starts one on demand all is well; else the tray shows messages.",
+    )
 
 
 def _hotkey(home: Home, settings_file: SettingsFile) -> Finding:
@@ -228,7 +242,7 @@ def _model(home: Home, settings_file: SettingsFile) -> Finding:
             return _good("model", f"{name} is installed as a package and will be unpacked when first needed.")
         raise
     if not found.verified:
-        return Finding("model", Grade.WARNING, "A folder of your own, not verified, is used.", "")
+        return Finding("model", Grade.WARNING, "A folder of your own, not verified, is used.")
     return _good("model", f"{name} is here, and every file of it is the published one.")
 
 

@@ -119,6 +119,21 @@ class Notifications:
             self._connection = None
 
 
+def has_owner(name: str, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether a program offers this name on the session bus now. Blocks, ANSWER_S at most."""
+    from jeepney import DBusAddress, new_method_call
+    from jeepney.io.blocking import open_dbus_connection
+    from jeepney.wrappers import DBusErrorResponse, unwrap_msg
+
+    bus = DBusAddress("/org/freedesktop/DBus", "org.freedesktop.DBus", "org.freedesktop.DBus")
+    try:
+        with open_dbus_connection(_bus_address(environ)) as connection:
+            question = new_method_call(bus, "NameHasOwner", "s", (name,))
+            return bool(unwrap_msg(connection.send_and_get_reply(question, timeout=ANSWER_S))[0])
+    except (OSError, ValueError, RuntimeError, DBusErrorResponse):
+        return False
+
+
 def _bus_address(environ: Mapping[str, str]) -> str:
     """The session bus; where its address is not said, the place where systemd has it.
 

@@ -1,0 +1,202 @@
+"""`lysnrai transcribe FILE…`: audio files to text, as it comes, with the engine that dictates.
+
+    audio_file ─ blocks ─▶ FileTake ─▶ EngineLink ─ finals ─▶ a Writer for the format ─▶ standard output
+
+Text goes to standard output, progress and faults to standard error. A file that cannot be read stops no other.
+
+Imports: adapters, runtime, core, ui.texts. May be imported by: cli.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sys
+import threading
+from pathlib import Path
+
+from lysnrai_desktop.adapters.audio_file import AudioFile, audio_file
+from lysnrai_desktop.adapters.paths import Home
+from lysnrai_desktop.adapters.settings_file import SettingsFile
+from lysnrai_desktop.core.audio import SAMPLE_BYTES, Block
+from lysnrai_desktop.core.dictation import EngineDone, EngineFailed, Event, Final, Outcome
+from lysnrai_desktop.core.faults import AudioFileUnreadable
+from lysnrai_desktop.core.settings import Settings
+from lysnrai_desktop.core.speech import Segment
+from lysnrai_desktop.runtime.engine_link import EngineLink
+from lysnrai_desktop.runtime.models import Models, load_catalogue, models_dir
+from lysnrai_desktop.ui import texts
+from lysnrai_desktop.ui.terminal import Bar
+
+KEEP_S = 180.0
+"""Of a file's audio this much stays readable behind what the engine has asked for last."""
+
+
+def transcribe(files: list[Path], form: str, quiet: bool, home: Home, settings_file: SettingsFile) -> int:
+    """Write down each file; returns the exit status: 1 if any of them could not be."""
+    settings = settings_file.current()
+    models = Models(models_dir(home.folder, os.environ), load_catalogue(), settings.models)
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+    link = EngineLink(
+        events.put,
+        on_partial=lambda _session, _text: None,
+        on_state=lambda _state, _model: None,
+        command=(sys.executable, "-m", "lysnrai_desktop.engines.host", "whisper"),
+        locate_model=lambda name: models.ready(name).path,
+    )
+    status = 0
+    try:
+        for number, path in enumerate(files, 1):
+            heading = path.name if len(files) > 1 else ""
+            try:
+                with audio_file(path) as audio:
+                    code = _one(link, events, number, audio, settings, Writer(form, heading), Bar(quiet))
+            except AudioFileUnreadable as fault:
+                code = fault.code
+            if code:
+                status = 1
+                advice = texts.fault(code)
+                print(f"{path.name}: {advice.sentence} {advice.remedy} ({code})", file=sys.stderr)
+    finally:
+        link.shut_down()
+    return status
+
+
+def _one(
+    link: EngineLink,
+    events: queue.SimpleQueue[Event],
+    session: int,
+    audio: AudioFile,
+    settings: Settings,
+    writer: Writer,
+    bar: Bar,
+) -> str:
+    """Write one file down; the code of what went wrong, "" if nothing did."""
+    take = FileTake(audio)
+    writer.begin()
+    link.start(session, take, 0, settings.engine)
+    link.finish(session)
+    code: str | None = None
+    while code is None:
+        match events.get():
+            case Final(session=number, segment=segment) if number == session:
+                bar.clear()
+                writer.segment(segment, audio.rate_hz)
+                bar.show(segment.end / audio.rate_hz, audio.duration_s)
+            case EngineDone(session=number) if number == session:
+                code = ""
+            case EngineFailed(session=number, code=failed) if number == session:
+                code = failed
+            case _:
+                pass  # voice edges, and what is late of the file before
+    bar.clear()
+    writer.end()
+    return take.code or code
+
+
+class FileTake:
+    """A file as a take (ports.Take): decoded when the engine asks, forgotten when it has gone past."""
+
+    id = "file"
+
+    def __init__(self, audio: AudioFile) -> None:
+        self.rate_hz = audio.rate_hz
+        self.code = ""
+        """Why decoding stopped early."""
+        self._blocks = audio.blocks()
+        self._pcm = bytearray()
+        self._first = 0
+        """The sample at which `_pcm` begins."""
+        self._ended = False
+        self._reading = threading.Lock()  # an engine that is restarted has two feeders for a moment
+
+    def wait(self, beyond: int, timeout_s: float) -> tuple[int, bool]:  # noqa: ARG002  decoding never waits
+        with self._reading:
+            while not self._ended and self._readable <= beyond:
+                self._decode()
+            return self._readable, self._ended
+
+    def read(self, start: int, limit: int) -> bytes:
+        with self._reading:
+            gone = (start - self._first) * SAMPLE_BYTES - int(KEEP_S * self.rate_hz) * SAMPLE_BYTES
+            if gone > len(self._pcm) // 2:
+                del self._pcm[:gone]
+                self._first += gone // SAMPLE_BYTES
+            at = max(0, start - self._first) * SAMPLE_BYTES
+            return bytes(self._pcm[at : at + limit * SAMPLE_BYTES])
+
+    @property
+    def _readable(self) -> int:
+        return self._first + len(self._pcm) // SAMPLE_BYTES
+
+    def _decode(self) -> None:
+        try:
+            block = next(self._blocks, None)
+        except AudioFileUnreadable as fault:
+            self.code, block = fault.code, None
+        if block is None:
+            self._ended = True
+        else:
+            self._pcm += block.pcm
+
+    def block(self, block: Block) -> None:
+        raise NotImplementedError("a file is only read")
+
+    def end(self) -> None:
+        raise NotImplementedError("a file is only read")
+
+    def erase(self) -> None:
+        raise NotImplementedError("a file is only read")
+
+    def keep(self, outcome: Outcome, code: str) -> None:
+        raise NotImplementedError("a file is only read")
+
+
+class Writer:
+    """Segments to standard output, in one of the formats, as they come."""
+
+    def __init__(self, form: str, heading: str) -> None:
+        """`heading`: names the file where there are several."""
+        self._form, self._heading = form, heading
+        self._count = 0
+
+    def begin(self) -> None:
+        if self._form == "vtt":
+            _out(f"WEBVTT{f' - {self._heading}' if self._heading else ''}\n\n")
+        elif self._heading and self._form == "txt":
+            _out(f"# {self._heading}\n")
+
+    def segment(self, segment: Segment, rate_hz: int) -> None:
+        text = segment.text.reveal().strip()
+        if not any(character.isalnum() for character in text):
+            return
+        self._count += 1
+        start_s, end_s = segment.start / rate_hz, segment.end / rate_hz
+        match self._form:
+            case "json":
+                line = {"start_s": round(start_s, 3), "end_s": round(end_s, 3), "text": text}
+                named = {"file": self._heading} if self._heading else {}
+                _out(json.dumps(named | line | {"language": segment.language}, ensure_ascii=False) + "\n")
+            case "srt":
+                _out(f"{self._count}\n{timestamp(start_s, ',')} --> {timestamp(end_s, ',')}\n{text}\n\n")
+            case "vtt":
+                _out(f"{timestamp(start_s, '.')} --> {timestamp(end_s, '.')}\n{text}\n\n")
+            case _:
+                _out(f"{text}\n")
+
+    def end(self) -> None:
+        if self._heading and self._form == "txt":
+            _out("\n")
+
+
+def timestamp(seconds: float, decimal: str) -> str:
+    """As SubRip ("," before the milliseconds) and WebVTT (".") want it: 00:00:01,500."""
+    milliseconds = round(seconds * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02}:{minutes % 60:02}:{rest // 1000:02}{decimal}{rest % 1000:03}"
+
+
+def _out(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
