@@ -8,15 +8,14 @@ Imports: adapters, runtime, core, ui.texts. May be imported by: cli.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lysnrai_desktop.adapters import control_socket
 from lysnrai_desktop.adapters.paths import Home
@@ -25,6 +24,9 @@ from lysnrai_desktop.core.audio import Block
 from lysnrai_desktop.core.dictation import Event, MicrophoneFailed
 from lysnrai_desktop.core.faults import Fault, InsertUnavailable, MicrophoneMissing, MicrophoneSilent
 from lysnrai_desktop.ui import texts
+
+if TYPE_CHECKING:
+    from lysnrai_desktop.adapters.x11_probe import Offer
 
 LISTEN_S = 4.0
 """A cold sound server was seen to need 2.2 s to the first block."""
@@ -115,8 +117,6 @@ def _disk(home: Home, _: SettingsFile) -> Finding:
 
 
 def _screen(_: Home, __: SettingsFile) -> Finding:
-    from lysnrai_desktop.adapters.x11 import NoDisplay
-
     if os.environ.get("WAYLAND_DISPLAY"):
         return Finding(
             "screen",
@@ -124,22 +124,18 @@ def _screen(_: Home, __: SettingsFile) -> Finding:
             "This is a Wayland session: global hotkeys and insertion work for X11 windows only.",
             "Bind “lysnrai toggle” to a key in the desktop's own settings, or log in to an X11 session.",
         )
-    try:
-        with _display():
-            return _good("screen", "There is an X11 screen.")
-    except NoDisplay:
-        sentence = "There is no screen." if not os.environ.get("DISPLAY") else "The X11 screen cannot be reached."
-        return Finding("screen", Grade.BAD, sentence, "Log in to a desktop. “lysnrai transcribe” works without one.")
+    if _offer() is not None:
+        return _good("screen", "There is an X11 screen.")
+    sentence = "There is no screen." if not os.environ.get("DISPLAY") else "The X11 screen cannot be reached."
+    return Finding("screen", Grade.BAD, sentence, "Log in to a desktop. “lysnrai transcribe” works without one.")
 
 
 def _tray(_: Home, __: SettingsFile) -> Finding:
     from lysnrai_desktop.adapters.notifications import has_owner
-    from lysnrai_desktop.adapters.x11 import NoDisplay
 
-    with contextlib.suppress(NoDisplay), _display() as display:
-        manager = display.get_selection_owner(display.intern_atom(f"_NET_SYSTEM_TRAY_S{display.get_default_screen()}"))
-        if manager:
-            return _good("tray", "The panel has a tray.")
+    offer = _offer()
+    if offer is not None and offer.tray:
+        return _good("tray", "The panel has a tray.")
     if has_owner("org.kde.StatusNotifierWatcher"):
         return _good("tray", "The desktop has a tray.")
     return Finding("tray", Grade.WARNING, "There is no tray.", "A small window serves instead.")
@@ -247,29 +243,17 @@ def _model(home: Home, settings_file: SettingsFile) -> Finding:
 
 
 def _insertion(_: Home, __: SettingsFile) -> Finding:
-    from lysnrai_desktop.adapters.x11 import NoDisplay
-
-    try:
-        with _display() as display:
-            if display.query_extension("XTEST") is None:
-                return _bad("insertion", InsertUnavailable.code)
-    except NoDisplay:
+    offer = _offer()
+    if offer is None or not offer.synthetic_keys:
         return _bad("insertion", InsertUnavailable.code)
     return _good("insertion", "Text can be pasted into other windows.")
 
 
-@contextlib.contextmanager
-def _display() -> Iterator[Any]:
-    from Xlib import error
-    from Xlib.display import Display
-
+def _offer() -> Offer | None:
     from lysnrai_desktop.adapters.x11 import NoDisplay
+    from lysnrai_desktop.adapters.x11_probe import probe
 
     try:
-        display = Display()
-    except (error.DisplayError, error.XauthError, error.ConnectionClosedError, OSError) as refused:
-        raise NoDisplay from refused
-    try:
-        yield display
-    finally:
-        display.close()
+        return probe()
+    except NoDisplay:
+        return None
