@@ -180,7 +180,7 @@ class Server:
 
 
 def hub(environ: Mapping[str, str], stall_s: float) -> Server:
-    return Server("hub", environ.get("HF_ENDPOINT") or _HUB, stall_s)
+    return Server("hub", (environ.get("HF_ENDPOINT") or _HUB).rstrip("/"), stall_s)
 
 
 def _installed(distribution: str) -> str | None:

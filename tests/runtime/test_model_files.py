@@ -50,6 +50,17 @@ def test_files_are_hashed_once_while_nothing_changes(folder: Path, hashed: list[
     assert hashed == []
 
 
+def test_a_stamp_as_young_as_a_file_does_not_vouch_for_it(folder: Path, hashed: list[str]) -> None:
+    settled(folder)
+    written_ns = max((folder / name).stat().st_ctime_ns for name in CONTENT) + 50_000_000
+    os.utime(folder / ".verified", ns=(written_ns, written_ns))
+    hashed.clear()
+
+    assert first_wrong(MADE, folder) is None
+
+    assert sorted(hashed) == sorted(CONTENT)
+
+
 def test_a_look_through_hashes_every_file_all_the_same(folder: Path, hashed: list[str]) -> None:
     settled(folder)
     hashed.clear()
