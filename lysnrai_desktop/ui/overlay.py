@@ -120,6 +120,11 @@ class Overlay(QWidget):
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._take_scheme)
         bridge.status_changed.connect(self._take_status)
 
+    @property
+    def moving(self) -> bool:
+        """True while pictures are painted by time."""
+        return self._frames.isActive()
+
     # -- what is shown
 
     def _take_status(self, status: Status) -> None:
