@@ -11,6 +11,7 @@ Imports: nothing of this project. May be imported by: adapters.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def sources() -> Sources:
 @contextlib.contextmanager
 def _connection() -> Iterator[Any]:
     try:
-        import pulsectl
+        pulsectl = _pulsectl()
     except (ImportError, OSError) as missing:  # no libpulse on this system
         raise NoServer from missing
     try:
@@ -84,7 +85,20 @@ def _connection() -> Iterator[Any]:
         raise NoServer from refused
 
 
+@functools.cache
+def _pulsectl() -> Any:
+    import pulsectl
+
+    def take_rate(info: Any, struct: Any) -> None:
+        info.rate_hz = struct.sample_spec.rate
+
+    # What pulsectl 24.12 gives as `sample_spec` is memory that libpulse has used again by the time anybody reads it:
+    # every source seemed to have the rate of the last. This is its hook for what has to be read in time.
+    pulsectl.PulseSourceInfo._init_from_struct = take_rate  # noqa: SLF001
+    return pulsectl
+
+
 def _source(source: Any) -> Source:
     # An index of all ones is how PulseAudio says "no sink": a source of its own.
     is_monitor = source.monitor_of_sink != 0xFFFFFFFF
-    return Source(source.name, source.description or source.name, source.sample_spec.rate, is_monitor)
+    return Source(source.name, source.description or source.name, source.rate_hz, is_monitor)
