@@ -6,9 +6,15 @@ takes 20 ms that neither the tray nor a `lysnrai toggle` bound to a key should w
 Imports: nothing of this package, so that importing any part of it stays cheap.
 """
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-__all__ = ["__version__"]
+__all__ = ["ASSETS", "__version__"]
+
+_PACKAGE = Path(__file__).parent
+
+ASSETS = _PACKAGE / "assets" if (_PACKAGE / "assets").is_dir() else _PACKAGE.parent / "assets"
+"""Everything that is not code: inside an installed package, at the root of a checkout."""
 
 if TYPE_CHECKING:
     __version__: str

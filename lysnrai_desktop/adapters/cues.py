@@ -20,14 +20,13 @@ import wave
 from functools import cache
 from pathlib import Path
 
+from lysnrai_desktop import ASSETS
 from lysnrai_desktop.core.dictation import Sound
 
 log = logging.getLogger(__name__)
 
 LATE_S = 0.5
 CLOSING_S = 1.0
-
-_PACKAGE = Path(__file__).parents[1]
 
 
 class _SampleSpec(ctypes.Structure):
@@ -46,7 +45,7 @@ _SERVER_DECIDES = 0xFFFFFFFF
 class Cues:
     def __init__(self, sounds: Path | None = None) -> None:
         """`sounds`: the folder that has live.wav, stopped.wav and failed.wav; None: our own."""
-        self._sounds = sounds or _own_sounds()
+        self._sounds = sounds or ASSETS / "sounds"
         self._wanted: queue.SimpleQueue[tuple[Sound, float] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
@@ -80,12 +79,6 @@ class Cues:
                 log.info("no cue: %s", error)
             else:
                 self.played += 1
-
-
-def _own_sounds() -> Path:
-    """Installed, the assets lie in the package; in a checkout beside it."""
-    inside = _PACKAGE / "assets"
-    return (inside if inside.is_dir() else _PACKAGE.parent / "assets") / "sounds"
 
 
 def _play(file: Path, until: float) -> None:

@@ -29,7 +29,7 @@ from enum import StrEnum
 from pathlib import Path
 from threading import Event
 
-import lysnrai_desktop
+from lysnrai_desktop import ASSETS
 from lysnrai_desktop.core.catalogue import Catalogue, Model, ModelFile, parse
 from lysnrai_desktop.core.faults import DiskFull, DiskReadOnly, ModelDamaged, ModelFault, ModelMissing, ModelUnknown
 from lysnrai_desktop.core.settings import ModelSettings
@@ -50,10 +50,7 @@ def models_dir(home: Path, environ: Mapping[str, str]) -> Path:
 
 
 def load_catalogue() -> Catalogue:
-    package = Path(lysnrai_desktop.__file__).parent
-    # Installed, the assets lie in the package; in a checkout beside it.
-    assets = next(path for path in (package / "assets", package.parent / "assets") if path.is_dir())
-    with (assets / "models" / "catalogue.toml").open("rb") as file:
+    with (ASSETS / "models" / "catalogue.toml").open("rb") as file:
         return parse(tomllib.load(file))
 
 

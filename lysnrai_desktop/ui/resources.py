@@ -1,6 +1,4 @@
-"""Where icons and sounds are.
-
-In a checkout they lie in `assets/` at its root; an installed package has them inside itself.
+"""The app's icons.
 
 Imports: nothing of this package; Qt. May be imported by: the rest of ui, app.
 """
@@ -12,21 +10,14 @@ from pathlib import Path
 
 from PySide6.QtGui import QIcon
 
-_PACKAGE = Path(__file__).parents[1]
+from lysnrai_desktop import ASSETS
 
 ICONS = ("idle", "arming", "recording", "finishing", "inserting", "fault", "done", "clipboard", "lysnrai")
 """One for each state, what may have become of a dictation, and the app's own."""
 
 
-@cache
-def assets() -> Path:
-    """The folder of everything that is not code."""
-    inside = _PACKAGE / "assets"
-    return inside if inside.is_dir() else _PACKAGE.parent / "assets"
-
-
 def icon_file(name: str) -> Path:
-    return assets() / "icons" / f"{name}.svg"
+    return ASSETS / "icons" / f"{name}.svg"
 
 
 @cache

@@ -8,6 +8,7 @@ import pytest
 from PySide6.QtCore import QSize
 from PySide6.QtGui import QColor, QImage, QPainter
 
+from lysnrai_desktop import ASSETS
 from lysnrai_desktop.ui import resources
 from lysnrai_desktop.ui.theme import contrast
 
@@ -41,7 +42,7 @@ def test_every_icon_is_drawn_at_every_size(name: str, size: int) -> None:
 
 
 def test_no_icon_file_is_without_a_name_and_none_is_missing() -> None:
-    files = {file.stem for file in (resources.assets() / "icons").glob("*.svg")}
+    files = {file.stem for file in (ASSETS / "icons").glob("*.svg")}
 
     assert files == set(resources.ICONS)
 
