@@ -17,6 +17,7 @@ from tests.bench.bench import Bench
 from tests.bench.figures import Figure, report, table
 from tests.desktop.machine import virtual_desktop
 from tests.desktop.processes import NotInTime
+from tests.e2e.app import HOTKEY
 from tests.fixtures_models import FOLDER as MODELS, prepared
 
 BUILD = Path(__file__).parents[2] / "build"
@@ -55,6 +56,7 @@ def main(arguments: list[str]) -> int:
                 figures += MEASUREMENTS[name](bench)
             except NotInTime as late:
                 failed.append(name)
+                desktop.screen.key_up(HOTKEY)
                 print(f"{name} FAILED: {late}", file=sys.stderr, flush=True)
     circumstances = {
         "command": " ".join(["python -m tests.bench", *arguments]),
