@@ -95,12 +95,6 @@ class Journal:
         self._work.put(None)
         self._thread.join(SHUT_DOWN_S)
 
-    def records(self) -> Iterator[Record]:
-        """Every take on disk that has a readable sidecar, oldest first."""
-        for sidecar in sorted(self.folder.glob("*.json")):
-            with contextlib.suppress(OSError, ValueError, TypeError):
-                yield Record(**json.loads(sidecar.read_text(encoding="utf-8")))
-
     def sweep(self, now: float, keep_s: float) -> None:
         """Remove takes whose time is over. Touches the disk on the caller's thread.
 
@@ -108,7 +102,7 @@ class Journal:
             now: seconds since 1970.
             keep_s: for how long the user wants the audio of delivered text kept (`takes.keep_s`).
         """
-        for record in self.records():
+        for record in records(self.folder):
             if is_expired(record, now, keep_s):
                 try:
                     _remove(self.folder, record.id)
@@ -294,9 +288,6 @@ class RecordedTake:
                 _write_at(self._fd, HEADER_BYTES + self._stored * SAMPLE_BYTES, pending)
                 stored = self._stored + len(pending) // SAMPLE_BYTES
             _write_at(self._fd, 0, header(self._rate_hz, stored))
-            if now >= self._synced_at + SYNC_S:
-                self._synced_at = now
-                os.fsync(self._fd)
         except OSError as error:
             self._retry_at = now + RETRY_S
             self._journal.refused(error)
@@ -306,6 +297,28 @@ class RecordedTake:
                 self._stored = stored
             self._pending = bytearray()
         self._journal.worked()
+        if now >= self._synced_at + SYNC_S:
+            self._sync()
+
+    def _sync(self) -> None:
+        self._synced_at = self._journal.now()
+        try:
+            os.fsync(self._fd)
+            if not os.fstat(self._fd).st_nlink:
+                self._start_over()
+        except OSError as error:
+            self._journal.refused(error)
+
+    def _start_over(self) -> None:
+        """Somebody else removed the file: all of it waits to be written into another."""
+        with self._changed:
+            if self._erased:
+                return
+            pcm = os.pread(self._fd, self._stored * SAMPLE_BYTES, HEADER_BYTES)
+            os.close(self._fd)
+            self._fd = -1
+            self._stored = 0
+            self._pending[:0] = pcm
 
     def _create(self) -> bool:
         folder = self._journal.folder
@@ -340,10 +353,8 @@ class RecordedTake:
             self._complete = True
             self._changed.notify_all()
         if self._fd >= 0:
-            try:
-                os.fsync(self._fd)
-            except OSError as error:
-                self._journal.refused(error)
+            self._sync()
+            self._write_the_rest()
         self._describe()
 
     def _write_the_rest(self) -> None:
@@ -397,6 +408,13 @@ class Record:
     outcome: str | None = None
     """None: nothing became of it, it was interrupted."""
     code: str = ""
+
+
+def records(folder: Path) -> Iterator[Record]:
+    """Every take in the folder that has a readable sidecar, oldest first."""
+    for sidecar in sorted(folder.glob("*.json")):
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            yield Record(**json.loads(sidecar.read_text(encoding="utf-8")))
 
 
 def is_expired(record: Record, now: float, keep_s: float) -> bool:
