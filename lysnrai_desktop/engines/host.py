@@ -1,6 +1,6 @@
 """The far side of the process border: `python -m lysnrai_desktop.engines.host NAME`.
 
-    stdin ──▶ reader thread ──▶ inbox ──▶ main thread ──▶ the engine ──▶ private copy of stdout
+    stdin ──▶ reader thread ──▶ inbox ──▶ serving thread ──▶ the engine ──▶ private copy of stdout
               (never waits)              (obeys in order)
 
 What is decided here: that messages are obeyed in order and become void with their session; what ends the process. What
@@ -65,12 +65,12 @@ class Inbox:
 
 
 def serve(engine: Engine, inbox: Inbox, say: Say) -> None:
-    """Obey until `Quit`."""
+    """Obey until the model cannot be loaded; `Quit` ends the process before it comes here."""
     hearing: Hearing | None = None
     hears = 0
     while True:
         number, message = inbox.get()
-        if not inbox.is_newest(number) and not isinstance(message, wire.Load | wire.Quit):
+        if not inbox.is_newest(number) and not isinstance(message, wire.Load):
             continue
         match message:
             case wire.Load():
@@ -93,8 +93,6 @@ def serve(engine: Engine, inbox: Inbox, say: Say) -> None:
                 hearing = None
             case wire.Cancel():
                 hearing = None
-            case wire.Quit():
-                return
             case _:
                 pass  # the rest of a session that failed
 
@@ -149,7 +147,10 @@ def main(arguments: list[str]) -> None:
     say(wire.Hello(wire.VERSION, name))
     inbox = Inbox()
     threading.Thread(target=_read, args=(sys.stdin.buffer, inbox), name="reader", daemon=True).start()
-    serve(make_engine(name, rest, say, pipe.fileno()), inbox, say)
+    engine = make_engine(name, rest, say, pipe.fileno())
+    serving = threading.Thread(target=serve, args=(engine, inbox, say), name="serving", daemon=True)
+    serving.start()  # a thread like the others, so that whichever fails, the process ends the same way
+    serving.join()
     _leave(1)
 
 

@@ -1,6 +1,6 @@
 """Whisper, on this machine: audio in while it is spoken, text out with each pause.
 
-    Audio ─▶ ear (the host's main thread)                    reader (a thread of its own)
+    Audio ─▶ ear (the host's thread)                         reader (a thread of its own)
              resample ─▶ Silero ─▶ core/endpointing ─piece─▶ quiet? ─▶ language ─▶ faster-whisper ─▶ guards ─▶ Final
 
 Two threads, so that the edges of speech are told when they happen and not behind the recognition of the piece before.

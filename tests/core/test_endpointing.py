@@ -1,0 +1,189 @@
+"""A take is cut where nobody speaks, and nothing of it is left out."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, strategies as st
+
+from lysnrai_desktop.core.endpointing import (
+    LONG_PAUSE_S,
+    MAX_PIECE_S,
+    ONSET,
+    PAUSE_S,
+    PIECE_S,
+    RELEASE,
+    SEARCH_S,
+    STEP_S,
+    Cut,
+    Decision,
+    Listening,
+    Voice,
+    finish,
+    listen,
+    speech_in,
+)
+
+SPEECH, SILENCE, BETWEEN = 0.95, 0.02, 0.4
+
+stretches = st.lists(
+    st.tuples(st.floats(0.0, 12.0), st.sampled_from([SPEECH, SILENCE, BETWEEN, 0.2, ONSET, RELEASE])), max_size=25
+)
+anything = st.lists(st.floats(0.0, 1.0), max_size=1500)
+
+
+def steps(*parts: tuple[float, float]) -> list[float]:
+    return [probability for seconds, probability in parts for _ in range(round(seconds / STEP_S))]
+
+
+def hear(probabilities: list[float]) -> list[Decision]:
+    """All decisions, the last piece included."""
+    state, decisions = Listening(), list[Decision]()
+    for probability in probabilities:
+        state, new = listen(state, probability)
+        decisions += new
+    return [*decisions, finish(state, len(probabilities) * STEP_S)]
+
+
+def cuts(decisions: list[Decision]) -> list[Cut]:
+    return [decision for decision in decisions if isinstance(decision, Cut)]
+
+
+def edges(decisions: list[Decision]) -> list[Voice]:
+    return [decision for decision in decisions if isinstance(decision, Voice)]
+
+
+def near(seconds: float) -> object:
+    return pytest.approx(seconds, abs=3 * STEP_S)
+
+
+# --- whatever is heard
+
+
+@given(st.one_of(stretches.map(lambda parts: steps(*parts)), anything))
+def test_pieces_follow_each_other_from_the_beginning_to_the_end(probabilities: list[float]) -> None:
+    pieces = cuts(hear(probabilities))
+
+    assert pieces[0].start_s == 0
+    assert pieces[-1].end_s == len(probabilities) * STEP_S
+    for before, after in itertools.pairwise(pieces):
+        assert before.end_s == after.start_s
+
+
+@given(st.one_of(stretches.map(lambda parts: steps(*parts)), anything))
+def test_no_piece_is_longer_than_whisper_can_hear(probabilities: list[float]) -> None:
+    assert all(piece.end_s - piece.start_s <= MAX_PIECE_S + STEP_S for piece in cuts(hear(probabilities)))
+
+
+@given(st.one_of(stretches.map(lambda parts: steps(*parts)), anything))
+def test_every_step_of_speech_lies_in_the_speech_of_one_piece(probabilities: list[float]) -> None:
+    spans = [piece.speech for piece in cuts(hear(probabilities)) if piece.speech is not None]
+
+    for number, probability in enumerate(probabilities):
+        middle_s = (number + 0.5) * STEP_S
+        inside = sum(start <= middle_s <= end for start, end in spans)
+        assert inside <= 1
+        assert inside == 1 or probability < ONSET
+
+
+@given(st.one_of(stretches.map(lambda parts: steps(*parts)), anything))
+def test_speech_lies_in_its_piece(probabilities: list[float]) -> None:
+    for piece in cuts(hear(probabilities)):
+        if piece.speech is not None:
+            assert piece.start_s <= piece.speech[0] < piece.speech[1] <= piece.end_s + STEP_S / 2
+
+
+@given(st.one_of(stretches.map(lambda parts: steps(*parts)), anything))
+def test_edges_of_speech_alternate_and_begin_with_its_beginning(probabilities: list[float]) -> None:
+    speaking = [edge.speaking for edge in edges(hear(probabilities))]
+
+    assert speaking == [number % 2 == 0 for number in range(len(speaking))]
+
+
+# --- edges
+
+
+def test_speech_begins_with_its_first_step_and_ends_when_the_pause_is_heard() -> None:
+    heard = edges(hear(steps((1.0, SILENCE), (2.0, SPEECH), (1.0, SILENCE))))
+
+    assert heard == [Voice(near(1.0), speaking=True), Voice(near(3.0), speaking=False)]  # type: ignore[arg-type]
+
+
+def test_a_gap_between_two_words_is_no_pause() -> None:
+    heard = edges(hear(steps((1.0, SPEECH), (PAUSE_S - 2 * STEP_S, SILENCE), (1.0, SPEECH))))
+
+    assert [edge.speaking for edge in heard] == [True]
+
+
+def test_a_soft_syllable_does_not_end_speech_nor_begin_it() -> None:
+    assert [edge.speaking for edge in edges(hear(steps((1.0, SPEECH), (3.0, BETWEEN))))] == [True]
+    assert edges(hear(steps((3.0, BETWEEN)))) == []
+
+
+# --- cuts
+
+
+def test_a_long_enough_piece_is_cut_in_the_middle_of_the_pause_once_it_is_one() -> None:
+    heard = hear(steps((PIECE_S + 1, SPEECH), (PAUSE_S + STEP_S, SILENCE)))
+
+    first, rest = cuts(heard)
+    assert first.speech == (0.0, near(PIECE_S + 1))
+    assert first.end_s == near(PIECE_S + 1 + PAUSE_S / 2)
+    assert rest.speech is None
+
+
+def test_a_short_piece_goes_on_over_a_pause() -> None:
+    (piece,) = cuts(hear(steps((1.0, SPEECH), (1.0, SILENCE), (1.0, SPEECH))))
+
+    assert piece.speech == (0.0, near(3.0))
+
+
+def test_a_short_piece_ends_when_nobody_goes_on() -> None:
+    first, second = cuts(hear(steps((1.0, SPEECH), (LONG_PAUSE_S + 0.5, SILENCE), (1.0, SPEECH))))
+
+    assert first.speech == (0.0, near(1.0))
+    assert second.speech == (near(LONG_PAUSE_S + 1.5), near(LONG_PAUSE_S + 2.5))
+
+
+def test_speech_without_a_pause_is_cut_at_its_quietest_moment() -> None:
+    quiet_s = MAX_PIECE_S - SEARCH_S / 2
+    heard = hear(steps((5.0, SPEECH), (0.1, 0.36), (quiet_s - 5.1, SPEECH), (0.1, 0.4), (20.0, SPEECH)))
+
+    first, second = cuts(heard)
+    assert first.end_s == near(quiet_s)
+    assert first.speech == (0.0, first.end_s)
+    assert second.speech == (first.end_s, second.end_s)
+    assert [edge.speaking for edge in edges(heard)] == [True]
+
+
+def test_silence_without_end_is_cut_too() -> None:
+    pieces = cuts(hear(steps((100.0, SILENCE))))
+
+    assert len(pieces) >= 4
+    assert all(piece.speech is None for piece in pieces)
+
+
+def test_a_word_at_the_end_of_a_long_silence_is_not_cut_off() -> None:
+    pieces = cuts(hear(steps((MAX_PIECE_S - 0.2, SILENCE), (1.0, SPEECH), (0.2, SILENCE))))
+
+    (spoken,) = [piece for piece in pieces if piece.speech is not None]
+    assert spoken.speech == (near(MAX_PIECE_S - 0.2), near(MAX_PIECE_S + 0.8))
+
+
+def test_of_nothing_there_is_one_empty_piece() -> None:
+    assert hear([]) == [Cut(0.0, 0.0, None)]
+
+
+# --- a recording that is there as a whole
+
+
+def test_speech_is_found_from_its_first_sound_to_its_last() -> None:
+    found = speech_in(steps((1.0, SILENCE), (0.2, BETWEEN), (1.0, SPEECH), (0.5, SILENCE), (0.2, BETWEEN)))
+
+    assert found == (near(1.0), near(2.9))
+
+
+def test_without_a_step_that_reaches_the_onset_nobody_spoke() -> None:
+    assert speech_in(steps((1.0, 0.55)), onset=0.6) is None
+    assert speech_in([]) is None
