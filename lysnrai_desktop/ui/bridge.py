@@ -81,10 +81,9 @@ class Bridge(QObject):
     _shown = Signal(object)
 
     def __init__(self, wishes: Wishes, notify: Notify, play: Play, hotkey: str = "") -> None:
-        """`hotkey`: the combination that is bound, "" while none is. May be set anew, on the GUI thread."""
         super().__init__()
         self.wishes = wishes
-        self.hotkey = hotkey
+        self._hotkey = hotkey
         self.status = Status(state="idle", since=0.0)
         self._notify = notify
         self._play = play
@@ -126,6 +125,16 @@ class Bridge(QObject):
             self.wishes.stop()
         else:
             self.wishes.start()
+
+    @property
+    def hotkey(self) -> str:
+        """The combination that is bound, "" while none is. May be set anew, on the GUI thread."""
+        return self._hotkey
+
+    @hotkey.setter
+    def hotkey(self, combo: str) -> None:
+        self._hotkey = combo
+        self.status_changed.emit(self.status)  # whoever shows the status shows the hotkey with it
 
     @property
     def listening(self) -> bool:

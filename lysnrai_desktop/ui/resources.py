@@ -15,6 +15,8 @@ from lysnrai_desktop import ASSETS
 ICONS = ("idle", "arming", "recording", "finishing", "inserting", "fault", "done", "clipboard", "lysnrai")
 """One for each state, what may have become of a dictation, and the app's own."""
 
+TRAY_SIZES = (16, 22, 24, 32, 48, 64)
+
 
 def icon_file(name: str) -> Path:
     return ASSETS / "icons" / f"{name}.svg"
@@ -24,3 +26,12 @@ def icon_file(name: str) -> Path:
 def icon(name: str) -> QIcon:
     """The icon of a state at any size: Qt draws it from the SVG when a size is first asked for (0.3 ms each)."""
     return QIcon(str(icon_file(name)))
+
+
+@cache
+def tray_icon(name: str) -> QIcon:
+    """The icon drawn at each size that panels use: over D-Bus, Qt would send an SVG at 22 and 64 pixels only."""
+    drawn = QIcon()
+    for size in TRAY_SIZES:
+        drawn.addPixmap(icon(name).pixmap(size))
+    return drawn

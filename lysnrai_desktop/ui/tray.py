@@ -15,7 +15,7 @@ from lysnrai_desktop.core.status import Status
 from lysnrai_desktop.ui import texts
 from lysnrai_desktop.ui.bridge import Bridge
 from lysnrai_desktop.ui.menu import DictationMenu
-from lysnrai_desktop.ui.resources import icon
+from lysnrai_desktop.ui.resources import icon, tray_icon
 
 LOOK_AGAIN_MS = 3000
 """No signal tells that a tray has come. Runs only while there is none."""
@@ -27,19 +27,17 @@ class Tray(QObject):
     def __init__(self, bridge: Bridge) -> None:
         super().__init__()
         self.menu = DictationMenu(bridge)
-        self.icon = QSystemTrayIcon(self)
-        self.icon.setContextMenu(self.menu)
-        self.icon.activated.connect(self._activated)
         self._bridge = bridge
+        self.icon = self._new_icon()
         self._look_again = QTimer(self, interval=LOOK_AGAIN_MS)
         self._look_again.timeout.connect(self.look)
-        self.available = False
+        self.available: bool | None = None
+        """None until it has been looked for."""
         bridge.status_changed.connect(self._take_status)
         bridge.notification_failed.connect(self._show_message)
-        self._take_status(bridge.status)
 
     def show(self) -> None:
-        """Show the icon now, or as soon as there is a place for it (Qt sees to that)."""
+        """Show the icon now, or as soon as there is a place for it."""
         self.icon.show()
         self._look_again.start()
         self.look()
@@ -54,12 +52,27 @@ class Tray(QObject):
         available = QSystemTrayIcon.isSystemTrayAvailable()
         if available:
             self._look_again.stop()
+        if available and self.available is False:
+            # An icon decides when it is made whether it speaks D-Bus or XEmbed: a StatusNotifier tray that came after
+            # it would never see it (Qt 6.11). So there is a new one.
+            self.icon.hide()
+            self.icon.deleteLater()
+            self.icon = self._new_icon()
+            self.icon.show()
         if available != self.available:
             self.available = available
             self.available_changed.emit(available)
 
+    def _new_icon(self) -> QSystemTrayIcon:
+        made = QSystemTrayIcon(self)
+        made.setContextMenu(self.menu)
+        made.activated.connect(self._activated)
+        made.setIcon(tray_icon(icon_name(self._bridge.status)))
+        made.setToolTip(tooltip(self._bridge.status, self._bridge.hotkey))
+        return made
+
     def _take_status(self, status: Status) -> None:
-        self.icon.setIcon(icon(icon_name(status)))
+        self.icon.setIcon(tray_icon(icon_name(status)))
         self.icon.setToolTip(tooltip(status, self._bridge.hotkey))
 
     def _activated(self, reason: QSystemTrayIcon.ActivationReason) -> None:

@@ -3,7 +3,8 @@
 It never takes the keyboard, as an on-screen keyboard does not: a click on its button starts a dictation into the
 window that has the focus, and that must not be this one.
 
-Closing it quits; a dictation under way is brought to its end first. It hides by itself once there is a tray.
+It shows and hides itself as the tray is missing or there. Closing it quits; a dictation under way is brought to its
+end first.
 
 Imports: the bridge, menu, resources, texts; Qt. May be imported by: app.
 """
@@ -31,7 +32,6 @@ class Window(QWidget):
         self.setWindowTitle(texts.APP)
         self.setWindowIcon(icon("lysnrai"))
         self._bridge = bridge
-        self._tray = tray
         self._closing = False
 
         self._icon = QLabel()
@@ -70,9 +70,6 @@ class Window(QWidget):
         bridge.status_changed.connect(self._take_status)
         tray.available_changed.connect(self._tray_changed)
         self._take_status(bridge.status)
-
-    def show_unless_tray(self) -> None:
-        self.setVisible(not self._tray.available)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         event.ignore()  # the app ends when it has put everything away, not when a window goes

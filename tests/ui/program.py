@@ -24,7 +24,8 @@ def main() -> int:
     wishes = WishList()
     bridge = wishes.bridge()
     overlay = Overlay(bridge)
-    window = Window(bridge, Tray(bridge))
+    tray = Tray(bridge)
+    window = Window(bridge, tray)
 
     def place(widget: QWidget) -> str:
         corner = widget.mapToGlobal(QPoint())
@@ -39,7 +40,7 @@ def main() -> int:
         elif line == "window":
             if not window.isVisible():
                 window.move(700, 100)
-                window.show_unless_tray()
+                tray.show()
             application.processEvents()
             button = window.findChild(QToolButton)
             assert isinstance(button, QToolButton)

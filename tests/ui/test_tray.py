@@ -42,6 +42,17 @@ def test_a_new_status_changes_icon_and_tooltip(qtbot: QtBot) -> None:
     assert tray.icon.toolTip() == "LysnrAI: Listening"
 
 
+@pytest.mark.usefixtures("qapp")
+def test_a_hotkey_that_was_bound_later_is_shown_at_once() -> None:
+    bridge = WishList().bridge(hotkey="")
+    tray = Tray(bridge)
+
+    bridge.hotkey = "f9"
+
+    assert tray.icon.toolTip() == "LysnrAI: Ready (F9)"
+    assert tray.menu.toggle.text() == "Start dictation (F9)"
+
+
 @pytest.mark.parametrize(
     ("reason", "wished"),
     [
@@ -68,13 +79,15 @@ def test_a_tray_that_comes_later_is_noticed_and_then_nothing_runs(
     monkeypatch.setattr("lysnrai_desktop.ui.tray.LOOK_AGAIN_MS", 1)
     tray = Tray(WishList().bridge())
     tray.show()
-    before = tray.available, tray.looking
+    early, before = tray.icon, (tray.available, tray.looking)
 
     with qtbot.waitSignal(tray.available_changed):
         there[0] = True
 
     assert before == (False, True)
     assert (tray.available, tray.looking) == (True, False)
+    assert tray.icon is not early, "one made without a tray would never reach it"
+    assert tray.icon.isVisible()
     tray.icon.hide()
 
 

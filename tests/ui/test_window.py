@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QLabel, QToolButton
+from PySide6.QtWidgets import QApplication, QLabel, QSystemTrayIcon, QToolButton
 from pytestqt.qtbot import QtBot
 
 from lysnrai_desktop.core.status import Status
@@ -39,16 +39,18 @@ def stage(qtbot: QtBot) -> Stage:
 
 
 @pytest.mark.parametrize("available", [True, False])
-def test_it_is_there_only_where_there_is_no_tray(available: bool, stage: Stage) -> None:
-    stage.tray.available = available
+def test_it_is_there_only_where_there_is_no_tray(
+    available: bool, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QSystemTrayIcon, "isSystemTrayAvailable", lambda: available)
 
-    stage.window.show_unless_tray()
+    stage.tray.show()
 
     assert stage.window.isVisible() is not available
 
 
 def test_it_goes_when_a_tray_has_come(stage: Stage) -> None:
-    stage.window.show_unless_tray()
+    stage.tray.show()
 
     stage.tray.available_changed.emit(True)
 
