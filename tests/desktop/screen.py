@@ -223,11 +223,19 @@ def x_server(folder: Path, environment: Mapping[str, str], size: tuple[int, int]
 def window_manager(folder: Path, screen: Screen) -> Iterator[None]:
     """Run a window manager (openbox)."""
 
+    window = screen._root.create_window(0, 0, 1, 1, 0, X.CopyFromParent)
+    ask = screen._display.intern_atom("_NET_REQUEST_FRAME_EXTENTS")
+
     def managed() -> bool:
-        return bool(screen._property(screen._root, "_NET_SUPPORTING_WM_CHECK"))
+        # Openbox says that it is there before it is ready, and overlooks windows that are mapped in between. So it is
+        # asked something until it answers.
+        message = event.ClientMessage(window=window, client_type=ask, data=(32, [0] * 5))
+        screen._root.send_event(message, event_mask=X.SubstructureRedirectMask | X.SubstructureNotifyMask)
+        return bool(screen._property(window, "_NET_FRAME_EXTENTS"))
 
     with running(("openbox", "--sm-disable"), screen.environment, log=folder / "openbox.log"):
         eventually(managed, "window manager has taken over")
+        window.destroy()
         yield
 
 
