@@ -46,9 +46,10 @@ CREATE TABLE gate (
     only      INTEGER PRIMARY KEY CHECK (only = 1),
     min_level INTEGER NOT NULL,
     max_count INTEGER NOT NULL,
-    max_bytes INTEGER NOT NULL
+    max_bytes INTEGER NOT NULL,
+    epoch     INTEGER NOT NULL
 );
-INSERT INTO gate VALUES (1, {CLOSED}, 10000, 33554432);
+INSERT INTO gate VALUES (1, {CLOSED}, 10000, 33554432, 1);
 
 CREATE TABLE events (
     seq         INTEGER PRIMARY KEY,

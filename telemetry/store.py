@@ -165,8 +165,8 @@ class Store:
 
     # -------------------------------------------------------------------------------------------------- recording
 
-    def add(self, event: NewEvent) -> bool:
-        """Queue an event; False where the gate refuses it, that is without the user's consent.
+    def add(self, event: NewEvent, epoch: int = 1) -> bool:
+        """Queue an event; False where the gate refuses it: without the user's consent, or for an install that is past.
 
         When it returns True the event survives the end of the process, and for error and fatal the loss of power.
         """
@@ -178,7 +178,7 @@ class Store:
                 if level >= 3:
                     self._db.execute("PRAGMA synchronous = FULL")
                 inserted = self._db.execute(
-                    _ADD, (event.id, event.at, level, event.at, len(event.body), event.body, level)
+                    _ADD, (event.id, event.at, level, event.at, len(event.body), event.body, level, epoch)
                 )
                 return inserted.rowcount == 1
         finally:
@@ -308,6 +308,12 @@ class Store:
         with self._reading() as db:
             return int(db.execute("SELECT min_level FROM gate").fetchone()[0])
 
+    @property
+    def epoch(self) -> int:
+        """Grows by one with each install that this queue served."""
+        with self._reading() as db:
+            return int(db.execute("SELECT epoch FROM gate").fetchone()[0])
+
     def purge(self, reason: PurgeReason) -> None:
         """Empty the queue and its history, leaving no trace of an event on the disk."""
         with self._transaction() as db:
@@ -322,7 +328,7 @@ class Store:
             db.execute("DELETE FROM reasons")
             db.execute("DELETE FROM meta")
             db.execute("INSERT INTO ledger (day, level) VALUES ('total', -1)")
-            db.execute("UPDATE gate SET min_level = ?", (min_level,))
+            db.execute("UPDATE gate SET min_level = ?, epoch = epoch + 1", (min_level,))
         self.truncate()
 
     def limit(self, config: Config) -> None:
@@ -427,7 +433,7 @@ class Store:
 
 _ADD: Final = (
     "INSERT INTO events (id, day, level, recorded_at, bytes, body) "
-    "SELECT ?, date(?, 'unixepoch'), ?, ?, ?, ? FROM gate WHERE min_level <= ?"
+    "SELECT ?, date(?, 'unixepoch'), ?, ?, ?, ? FROM gate WHERE min_level <= ? AND epoch = ?"
 )
 
 

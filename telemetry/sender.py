@@ -1,0 +1,264 @@
+"""HTTP with the service: one call at a time, each with an end.
+
+    register │ upload │ configuration │ erase ─▶ Answer
+
+A call never raises for what the network or the service does: that is in the Answer (policy.py judges it). It ends
+within EXCHANGE_S, however slowly bytes come, and at once when `stop` is called from another thread: every socket is
+known from the moment it is made, and shut down. A call that was decided on before a stop is not made after it: the
+caller takes a `ticket` before it decides.
+
+System proxy and certificates count; certificates are verified, always. Redirects are never followed, cookies and
+.netrc never used. No secret, token or body is ever logged.
+
+Absent here: retries, judgement.
+
+Imports: policy (numbers, Answer), requests on first use. May be imported by: worker, inspect.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import http.cookiejar
+import json
+import socket
+import ssl
+import threading
+import zlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from telemetry.identity import Install
+from telemetry.policy import ANSWER_BYTES, CONNECT_S, EXCHANGE_S, READ_S, Answer
+
+if TYPE_CHECKING:
+    import requests
+    from urllib3.connection import HTTPConnection
+
+_BASE: Final = "/api/telemetry"
+
+
+class Sender:
+    """Calls the service at one address with one product key."""
+
+    def __init__(self, url: str, product_key: str, *, exchange_s: float = EXCHANGE_S) -> None:
+        """Nothing is imported and nothing connected before the first call."""
+        self._url = url.rstrip("/") + _BASE
+        self._key = product_key
+        self._exchange_s = exchange_s
+        self._session: requests.Session | None = None
+        self._lock = threading.Lock()
+        self._sockets: set[int] = set()
+        self._ticket = 0
+        self._calling = 0
+        self._overdue = False
+
+    @property
+    def ticket(self) -> int:
+        """Take one before deciding on a call; a stop makes it worthless."""
+        return self._ticket
+
+    def stop(self) -> None:
+        """End the call that is under way, and let none begin that was decided on before now."""
+        with self._lock:
+            self._ticket += 1
+            self._shut_down()
+
+    def close(self) -> None:
+        self.stop()
+        if self._session is not None:
+            self._session.close()
+
+    # ------------------------------------------------------------------------------------------------------- calls
+
+    def register(self, install: Install, platform: str, ticket: int) -> Answer:
+        body = {
+            "installId": install.id,
+            "productKey": self._key,
+            "platform": platform,
+            "installSecret": install.secret,
+        }
+        return self._call("POST", "/installs", ticket, body=json.dumps(body).encode())
+
+    def upload(self, install: Install, body: bytes, ticket: int) -> Answer:
+        return self._call("POST", "/events", ticket, install, body=body)
+
+    def configuration(self, install: Install, query: Mapping[str, str], etag: str | None, ticket: int) -> Answer:
+        headers = {} if etag is None else {"If-None-Match": etag}
+        return self._call("GET", "/config", ticket, install, query=query, headers=headers)
+
+    def erase(self, install: Install, ticket: int) -> Answer:
+        return self._call("DELETE", f"/install/{install.id}", ticket, install)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        ticket: int,
+        install: Install | None = None,
+        *,
+        body: bytes | None = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        import requests
+        import urllib3
+
+        sent = {"Accept": "application/json", "Accept-Encoding": "gzip", **(headers or {})}
+        if install is not None:
+            sent["X-Install-Token"] = install.token or ""
+        if body is not None:
+            sent |= {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+            body = gzip.compress(body, compresslevel=6, mtime=0)
+        session = self._session or self._open()
+        with self._lock:
+            if ticket != self._ticket:
+                return Answer(fault="stopped")
+            self._calling, self._overdue = ticket, False
+        overdue = threading.Timer(self._exchange_s, self._end_overdue, (ticket,))
+        overdue.name = "telemetry deadline"
+        overdue.daemon = True
+        overdue.start()
+        try:
+            with session.request(
+                method,
+                self._url + path,
+                params=query,
+                data=body,
+                headers=sent,
+                timeout=(CONNECT_S, READ_S),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return _read(response)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, _Stopped) as error:
+            return Answer(fault=self._fault(error, ticket))
+        finally:
+            overdue.cancel()
+            overdue.join()
+
+    def _fault(self, error: Exception, ticket: int) -> str:
+        import requests
+
+        if ticket != self._ticket:
+            return "stopped"
+        if self._overdue or isinstance(error, requests.Timeout):
+            return "timeout"
+        if isinstance(error, requests.exceptions.SSLError):
+            return "tls"
+        if isinstance(error, _TooLarge):
+            return "too_large"
+        return "unreachable" if isinstance(error, requests.ConnectionError) and not self._sockets else "broken"
+
+    # ----------------------------------------------------------------------------------------------------- sockets
+
+    def _open(self) -> requests.Session:
+        import requests
+
+        session = requests.Session()
+        session.auth = _no_netrc
+        session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+        session.headers.clear()
+        session.headers["User-Agent"] = "telemetry/1"
+        adapter = _adapter(self)
+        session.mount("https://", adapter)
+        session.mount("http://", adapter)
+        self._session = session
+        return session
+
+    def watch(self, connected: socket.socket) -> None:
+        """Know a socket from now on; raises where its call was stopped meanwhile.
+
+        What is kept is a second descriptor of the same connection: TLS takes the first one over, and a shutdown acts on
+        the connection, whichever descriptor it comes by.
+        """
+        with self._lock:
+            if self._calling != self._ticket:
+                connected.close()
+                raise _Stopped
+            self._forget_dead()
+            self._sockets.add(connected.dup().detach())
+
+    def _forget_dead(self) -> None:
+        """At most one connection is open: whoever makes another has given up the one before."""
+        for descriptor in self._sockets:
+            with contextlib.suppress(OSError):
+                socket.socket(fileno=descriptor).close()
+        self._sockets.clear()
+
+    def _shut_down(self) -> None:
+        for descriptor in self._sockets:
+            connection = socket.socket(fileno=descriptor)
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+            connection.close()
+        self._sockets.clear()
+
+    def _end_overdue(self, ticket: int) -> None:
+        with self._lock:
+            if self._calling == ticket:
+                self._overdue = True
+                self._shut_down()
+
+
+class _Stopped(Exception):
+    """The call was stopped before its connection stood."""
+
+
+class _TooLarge(ValueError):
+    """An answer beyond the limit."""
+
+
+def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Without an authentication of its own, requests sends what .netrc holds for the host."""
+    return request
+
+
+def _read(response: requests.Response) -> Answer:
+    """The answer with its body inflated, up to ANSWER_BYTES."""
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    inflate = zlib.decompressobj(31) if headers.get("content-encoding", "").lower() in {"gzip", "x-gzip"} else None
+    body = bytearray()
+    while chunk := response.raw.read(65_536, decode_content=False):
+        try:
+            body += inflate.decompress(chunk, ANSWER_BYTES + 1) if inflate else chunk
+        except zlib.error as error:
+            raise ValueError("not gzip") from error
+        if len(body) > ANSWER_BYTES or (inflate and inflate.unconsumed_tail):
+            raise _TooLarge
+    return Answer(response.status_code, headers, bytes(body))
+
+
+def _adapter(sender: Sender) -> requests.adapters.HTTPAdapter:
+    """An adapter of one connection, with the system's certificates, that tells the sender of each socket."""
+    import requests.adapters
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+    from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+    def watched(base: type[HTTPConnection]) -> type[Any]:
+        class Watched(base):  # type: ignore[valid-type, misc]
+            def _new_conn(self) -> socket.socket:
+                made: socket.socket = super()._new_conn()
+                made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sender.watch(made)
+                return made
+
+        return Watched
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = watched(HTTPConnection)
+
+    class TlsPool(HTTPSConnectionPool):
+        ConnectionCls = watched(HTTPSConnection)
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, ssl_context=ssl.create_default_context(), **kwargs)
+            self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": TlsPool}
+
+        def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+            manager = super().proxy_manager_for(proxy, ssl_context=ssl.create_default_context(), **kwargs)
+            manager.pool_classes_by_scheme = {"http": PlainPool, "https": TlsPool}
+            return manager
+
+    return Adapter(pool_connections=1, pool_maxsize=1, max_retries=0)
