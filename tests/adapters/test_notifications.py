@@ -13,8 +13,9 @@ from jeepney import HeaderFields, MessageType, message_bus, new_error, new_metho
 from jeepney.io.blocking import open_dbus_connection
 
 from lysnrai_desktop.adapters.notifications import Notifications
-from tests.desktop.bus import session_bus
+from tests.desktop.bus import Notification, notification_service, session_bus
 from tests.desktop.processes import DEADLINE_S, eventually
+from tests.desktop.screen import Screen
 
 Home = tuple[Path, dict[str, str]]
 
@@ -115,6 +116,21 @@ def test_a_notification_takes_the_place_of_the_last_of_its_kind(desk: Desk) -> N
     notifications.shut_down()
 
     assert [asked[1] for asked in service.asked] == [0, 0, 41, 41]
+
+
+def test_a_real_notification_service_shows_it(home_environment: Home, screen: Screen) -> None:
+    folder, _ = home_environment
+    with session_bus(folder, screen.environment) as bus:
+        environment = {**screen.environment, **bus}
+        with notification_service(folder, environment) as service:
+            notifications = Notifications(environment)
+
+            notifications.show("disk.full", "The disk is full.", "Free some space.")
+
+            assert eventually(service.shown, "shown") == [
+                Notification("LysnrAI", "The disk is full.", "Free some space.")
+            ]
+            notifications.shut_down()
 
 
 @pytest.mark.parametrize("address", ["", "unix:path=/no/such/bus", "tcp:host=localhost", "nonsense"])

@@ -1,7 +1,7 @@
 """Overlay and window in a program of their own; each line on standard input says what to show.
 
 Answers with the place of what it shows (x, y, width, height), with nothing where that is hidden, and to "wished" with
-the number of wishes so far.
+the number of wishes so far, to "composited" with 1 or 0.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from PySide6.QtCore import QPoint, QSocketNotifier
 from PySide6.QtWidgets import QApplication, QToolButton, QWidget
 
 from lysnrai_desktop.core.status import Status
+from lysnrai_desktop.ui.compositing import composited
 from lysnrai_desktop.ui.overlay import Overlay
 from lysnrai_desktop.ui.tray import Tray
 from lysnrai_desktop.ui.window import Window
@@ -37,6 +38,8 @@ def main() -> int:
             application.quit()
         elif line == "wished":
             print(len(wishes.wished), flush=True)
+        elif line == "composited":
+            print(int(composited()), flush=True)
         elif line == "window":
             if not window.isVisible():
                 window.move(700, 100)

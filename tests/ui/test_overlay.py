@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 from PySide6.QtCore import Qt
@@ -21,8 +18,9 @@ from lysnrai_desktop.ui.bridge import Bridge
 from lysnrai_desktop.ui.overlay import Overlay
 from lysnrai_desktop.ui.theme import DARK, LIGHT
 from tests.desktop import editors
-from tests.desktop.processes import call, eventually, running
+from tests.desktop.processes import call, eventually
 from tests.desktop.screen import Screen
+from tests.ui.conftest import Program
 from tests.ui.wishing import WishList
 
 
@@ -217,40 +215,6 @@ def test_neither_keyboard_nor_pointer_can_reach_it(stage: Stage) -> None:
 
 
 # --- on a real X server, with a window manager
-
-
-class Program:
-    """tests/ui/program.py, told what to show."""
-
-    def __init__(self, stdin: IO[bytes], stdout: IO[bytes]) -> None:
-        self._stdin, self._stdout = stdin, stdout
-        self.heard()
-
-    def show(self, state: str) -> list[int]:
-        """Returns where it is: x, y, width, height; nothing if it is hidden."""
-        self._stdin.write(state.encode() + b"\n")
-        self._stdin.flush()
-        return self.heard()
-
-    def heard(self) -> list[int]:
-        line = self._stdout.readline()
-        assert line, "the program has ended"
-        return [int(word) for word in line.split()]
-
-
-@pytest.fixture
-def program(screen: Screen, home_environment: tuple[Path, dict[str, str]]) -> Iterator[Program]:
-    command = (sys.executable, "-m", "tests.ui.program")
-    with running(
-        command,
-        screen.environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        log=home_environment[0] / "program.log",
-    ) as process:
-        assert process.stdin
-        assert process.stdout
-        yield Program(process.stdin, process.stdout)
 
 
 @pytest.fixture
