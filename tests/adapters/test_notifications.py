@@ -12,7 +12,7 @@ import pytest
 from jeepney import HeaderFields, MessageType, message_bus, new_error, new_method_return
 from jeepney.io.blocking import open_dbus_connection
 
-from lysnrai_desktop.adapters.notifications import Notifications
+from lysnrai_desktop.adapters.notifications import Notifications, has_owner
 from tests.desktop.bus import Notification, notification_service, session_bus
 from tests.desktop.processes import DEADLINE_S, eventually
 from tests.desktop.screen import Screen
@@ -211,3 +211,15 @@ def test_it_can_be_used_from_any_thread(desk: Desk) -> None:
     notifications.shut_down()
 
     assert {asked[3] for asked in service.asked} == {f"kind {number}" for number in range(8)}
+
+
+def test_whether_there_is_a_service_can_be_asked(desk: Desk) -> None:
+    before = has_owner("org.freedesktop.Notifications", desk.environment)
+    desk.service()
+
+    assert not before
+    assert has_owner("org.freedesktop.Notifications", desk.environment)
+
+
+def test_without_a_bus_there_is_no_service() -> None:
+    assert not has_owner("org.freedesktop.Notifications", {})
