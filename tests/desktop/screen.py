@@ -21,6 +21,7 @@ from tests.desktop.processes import DEADLINE_S, call, eventually, running
 
 _MODIFIERS = {"ctrl": "Control_L", "alt": "Alt_L", "shift": "Shift_L", "super": "Super_L"}
 _KEYS = {"esc": "Escape", "enter": "Return", "tab": "Tab", "backspace": "BackSpace"}
+_KEYS |= {f"f{n}": f"F{n}" for n in range(1, 13)}
 
 
 class Screen:

@@ -1,0 +1,118 @@
+"""The running app as a process: what it loads, what it leaves, how it starts, changes and ends."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.desktop.machine import VirtualDesktop
+from tests.desktop.processes import eventually
+from tests.e2e.app import COMMAND, HOTKEY, App, running_app
+from tests.e2e.conftest import MODELS
+
+SETTINGS = '[engine]\nmodel = "tiny.en"\n'
+
+
+@pytest.fixture
+def app(desktop: VirtualDesktop, tmp_path: Path) -> Iterator[App]:
+    with running_app(desktop, SETTINGS, home=tmp_path / "home", models=MODELS) as app:
+        yield app
+
+
+def children(pid: int) -> list[int]:
+    return [
+        int(child) for task in Path(f"/proc/{pid}/task").glob("*") for child in (task / "children").read_text().split()
+    ]
+
+
+def test_the_app_itself_never_loads_a_model_library(app: App) -> None:
+    loaded = [
+        line for line in Path(f"/proc/{app.process.pid}/maps").read_text().splitlines() if "site-packages" in line
+    ]
+
+    assert loaded
+    assert not [line for line in loaded if re.search("ctranslate2|onnxruntime|numpy|/av|soxr|faster", line)]
+
+
+def test_everything_it_writes_is_its_owners_alone(app: App, tmp_path: Path) -> None:
+    app.lysnrai("start")
+    app.until("recording")
+
+    for path in [tmp_path / "home", *(tmp_path / "home").rglob("*")]:
+        if MODELS in path.resolve().parents or path.resolve() == MODELS:
+            continue
+        wanted = 0o700 if path.is_dir() else 0o600
+        assert path.stat().st_mode & 0o777 == wanted, path.name
+    assert list((tmp_path / "home" / "takes").glob("*.wav"))
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_and_its_engine_and_keeps_the_take(app: App, tmp_path: Path, end: signal.Signals) -> None:
+    engines = children(app.process.pid)
+    app.lysnrai("start")
+    app.until("recording")
+
+    app.process.send_signal(end)
+
+    assert app.process.wait(5.0) == 0
+    assert engines
+    assert not [pid for pid in engines if Path(f"/proc/{pid}").exists()]
+    assert list((tmp_path / "home" / "takes").glob("*.wav"))
+
+
+def test_a_killed_app_leaves_no_engine_behind(app: App) -> None:
+    engines = children(app.process.pid)
+
+    app.process.kill()
+    app.process.wait(5.0)
+
+    eventually(lambda: not [pid for pid in engines if Path(f"/proc/{pid}").exists()], "the engine has gone")
+
+
+def test_a_new_hotkey_counts_without_a_restart(desktop: VirtualDesktop, app: App, tmp_path: Path) -> None:
+    file = tmp_path / "home" / "settings.toml"
+    fresh = file.with_suffix(".new")
+    fresh.write_text(SETTINGS + '[hotkey]\ncombo = "f9"\n')
+    fresh.replace(file)
+
+    def starts() -> bool:
+        desktop.screen.press("f9")
+        return app.status()["state"] in {"arming", "recording"}
+
+    eventually(starts, "F9 starts a dictation")
+    app.lysnrai("cancel")
+    app.until("idle")
+    desktop.screen.press(HOTKEY)
+    assert app.status()["state"] == "idle"
+
+
+@pytest.mark.usefixtures("app")
+def test_a_hotkey_that_is_taken_is_told_in_status_and_notification(desktop: VirtualDesktop, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    with running_app(desktop, SETTINGS, home=other, models=MODELS) as second:
+        assert second.status()["fault"] == "hotkey.taken"
+        eventually(lambda: any("hotkey" in n.summary.lower() for n in desktop.notifications.shown()), "a notification")
+        assert "Another program" in second.lysnrai("status").stdout
+
+
+def test_two_starts_at_the_same_moment_make_one_app(desktop: VirtualDesktop, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "settings.toml").write_text(SETTINGS)
+    environment = {**desktop.environment, "LYSNRAI_HOME": str(home), "LYSNRAI_MODELS": str(MODELS)}
+    starts = [
+        subprocess.Popen(COMMAND, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(3)
+    ]
+
+    eventually(lambda: sum(start.poll() is None for start in starts) == 1, "one is left")
+
+    said = [start.communicate()[0].decode() for start in starts if start.poll() is not None]
+    assert said == ["LysnrAI is already running.\n"] * 2
+    (running,) = [start for start in starts if start.poll() is None]
+    running.terminate()
+    running.communicate(timeout=10.0)
