@@ -51,6 +51,7 @@ from lysnrai_desktop.runtime.loop import DictationLoop, EngineState, Item, Parti
 from lysnrai_desktop.runtime.models import Models, Presence, load_catalogue, models_dir
 from lysnrai_desktop.ui.bridge import Bridge, Choice, Choices, Deliver, Wishes
 from lysnrai_desktop.ui.overlay import Overlay
+from lysnrai_desktop.ui.resources import icon_file
 from lysnrai_desktop.ui.tray import Tray
 from lysnrai_desktop.ui.window import Window
 
@@ -117,7 +118,8 @@ class App:
         self._catalogue = load_catalogue()
         self._bound = ""
         self._notifications = Notifications(
-            unshown=lambda summary, body: self._bridge.not_notified(summary, body)  # noqa: PLW0108  the bridge comes next
+            icon=icon_file("lysnrai"),
+            unshown=lambda summary, body: self._bridge.not_notified(summary, body),  # noqa: PLW0108  the bridge comes next
         )
         self._cues = Cues()
         self._bridge = Bridge(self._wishes(), self._notifications.show, self._cues.play)
@@ -138,7 +140,7 @@ class App:
         self._asked.quit.connect(QApplication.quit)
         self._control = Control(self._loop, self._inserter, self._asked.quit.emit)
         self._tray = Tray(self._bridge)
-        self._overlay = Overlay(self._bridge)
+        self._overlay = Overlay(self._bridge, wanted=lambda: settings().overlay.show)
         self._window = Window(self._bridge, self._tray)
         self._watcher = QFileSystemWatcher()
         self._signals = _UnixSignals(QApplication.quit)
