@@ -72,7 +72,13 @@ def _coloured(count: int, random: np.random.Generator, low_hz: float, high_hz: f
     return np.fft.irfft(spectrum * ((hz >= low_hz) & (hz <= high_hz)) * np.maximum(hz, 20) ** -0.5, count)
 
 
+def silence(count: int, _: np.random.Generator) -> Samples:
+    """Nothing but the room."""
+    return np.zeros(count)
+
+
 SOUNDS: dict[str, tuple[Maker, float]] = {
+    "silence": (silence, 0),
     "hum": (hum, -30),
     "key clicks": (key_clicks, -35),
     "breath": (breath, -35),
@@ -86,7 +92,7 @@ def make(name: str, duration_s: float) -> Samples:
     """Return one of SOUNDS at its level."""
     maker, level_db = SOUNDS[name]
     sound = maker(round(duration_s * RATE_HZ), np.random.default_rng(7))
-    return np.asarray(np.clip(sound / np.sqrt(np.mean(sound**2)) * 10 ** (level_db / 20), -1, 1))
+    return np.asarray(np.clip(sound / (np.sqrt(np.mean(sound**2)) or 1) * 10 ** (level_db / 20), -1, 1))
 
 
 def as_wav(name: str, duration_s: float, folder: Path) -> Path:

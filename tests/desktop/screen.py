@@ -101,6 +101,13 @@ class Screen:
 
         eventually(focused, f"window {title!r} has the keyboard")
 
+    def place(self, title: str, x: int, y: int) -> None:
+        """Move the window with exactly this title; the window manager sees to it."""
+        for window in self._windows():
+            if self._title(window) == title:
+                window.configure(x=x, y=y)
+        self._display.sync()
+
     def focused(self) -> str:
         """Return the title of the window that has the keyboard, or ""."""
         with contextlib.suppress(error.BadWindow):
@@ -223,7 +230,6 @@ def x_server(folder: Path, environment: Mapping[str, str], size: tuple[int, int]
 @contextlib.contextmanager
 def window_manager(folder: Path, screen: Screen) -> Iterator[None]:
     """Run a window manager (openbox)."""
-
     window = screen._root.create_window(0, 0, 1, 1, 0, X.CopyFromParent)
     ask = screen._display.intern_atom("_NET_REQUEST_FRAME_EXTENTS")
 

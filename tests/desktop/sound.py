@@ -123,7 +123,7 @@ def pulse_server(folder: Path, environment: Mapping[str, str]) -> Iterator[Pulse
     )
     with running(command, own, log=folder / "pulse.log") as process:
         server = PulseServer(own, process)
-        eventually(socket.exists, "sound server listens")
+        eventually(lambda: _answers(own), "the sound server answers")
         server.control("set-default-source", MICROPHONE)
         server.control("set-default-sink", "speakers")
         with running(("sh", "-c", floor), own, log=folder / "pulse.log"):
@@ -133,6 +133,12 @@ def pulse_server(folder: Path, environment: Mapping[str, str]) -> Iterator[Pulse
             finally:
                 if process.poll() is None:
                     server.thaw()
+
+
+def _answers(environment: Mapping[str, str]) -> bool:
+    """The socket's file is there before anybody listens on it."""
+    asked = subprocess.run(["pactl", "info"], env=dict(environment), capture_output=True, check=False)
+    return asked.returncode == 0
 
 
 def _named(description: str) -> str:

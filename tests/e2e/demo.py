@@ -62,6 +62,8 @@ def main() -> int:
         desktop.screen.paint_background(DESK)
         terminal = stack.enter_context(desktop.terminal())
         editor = stack.enter_context(desktop.qt_editor("Editor"))
+        desktop.screen.place(editor.title, 40, 40)
+        desktop.screen.place(terminal.title, 420, 400)
         try:
             with _timed("LysnrAI, as a user starts it"):
                 app = stack.enter_context(running_app(desktop))
