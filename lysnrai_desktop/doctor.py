@@ -113,7 +113,7 @@ def _disk(home: Home, _: SettingsFile) -> Finding:
     free = shutil.disk_usage(home.folder).free
     if free < SPARE_BYTES:
         return _bad("disk", "disk.full", Grade.WARNING)
-    return _good("disk", f"{free / 1e9:.0f} GB are free.")
+    return _good("disk", f"{free / 1e9:.0f} GB are free. The log is {home.log}.")
 
 
 def _screen(_: Home, __: SettingsFile) -> Finding:
