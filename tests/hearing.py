@@ -19,7 +19,7 @@ from lysnrai_desktop.core.audio import Block
 from lysnrai_desktop.core.dictation import EngineDone, EngineFailed, Event, Final, SessionEvent
 from lysnrai_desktop.core.settings import EngineSettings
 from lysnrai_desktop.core.speech import Segment, SpokenText, joined
-from lysnrai_desktop.runtime.engine_link import EngineLink
+from lysnrai_desktop.runtime.engine_link import EngineLink, LocateModel
 from tests.desktop.processes import DEADLINE_S
 from tests.fakes.journal import FakeTake
 
@@ -57,7 +57,7 @@ def text_of(finals: list[Segment]) -> str:
 class Hearing:
     """An engine link, and what it posted."""
 
-    def __init__(self, command: list[str], models: Path, start_s: float = 60.0, take_up_s: float = 60.0) -> None:
+    def __init__(self, command: list[str], locate: LocateModel, start_s: float = 60.0, take_up_s: float = 60.0) -> None:
         self.states: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self.partials: list[tuple[int, SpokenText]] = []
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -66,14 +66,10 @@ class Hearing:
             lambda session, text: self.partials.append((session, text)),
             lambda state, model: self.states.put((state, model)),
             command,
-            self._locate,
+            locate,
             start_s=start_s,
             take_up_s=take_up_s,
         )
-        self._models = models
-
-    def _locate(self, model: str) -> Path:
-        return self._models / model
 
     def next(self, kind: type[E]) -> E:
         """The next event of this kind; others are passed over, but for a failure."""
@@ -111,10 +107,12 @@ class Hearing:
 
 
 @contextmanager
-def hearing(command: list[str], models: Path = Path("/"), **bounds: float) -> Iterator[Hearing]:
-    it = Hearing(command, models, **bounds)
-    yield it
-    it.link.shut_down()
+def hearing(command: list[str], locate: LocateModel = Path, **bounds: float) -> Iterator[Hearing]:
+    it = Hearing(command, locate, **bounds)
+    try:
+        yield it
+    finally:
+        it.link.shut_down()
 
 
 def engine_pids() -> set[int]:

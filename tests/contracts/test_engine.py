@@ -53,7 +53,7 @@ class Bench:
 @pytest.fixture(params=["scripted", "whisper"])
 def bench(request: pytest.FixtureRequest, tiny_en: Path) -> Iterator[Bench]:
     settings = EngineSettings(model="tiny.en", idle_s=0.0)
-    with hearing([*HOST, request.param], tiny_en.parent) as link:
+    with hearing([*HOST, request.param], lambda _: tiny_en) as link:
         yield Bench(link, settings, request.param == "scripted")
 
 
