@@ -147,6 +147,9 @@ class Situation:
     ready: int = 0
     """Events that may be sent now."""
 
+    ready_fresh: int = 0
+    """Of these, how many were never told `retry`."""
+
     next_ready_at: float | None = None
     """When the next of the events that wait alone may be sent; None where none does."""
 
@@ -228,11 +231,18 @@ def _upload(s: Situation) -> Task:
     if not (s.flush or (s.ready >= limit and not s.metered)):
         # A clock that went back must not put the next upload off for longer than the interval.
         due_s = interval_s - max(0.0, s.now - s.connection.last_upload_at)
-    if s.ready and due_s <= 0:
-        held_back = s.connection.deferred
-        return Upload(limit, fresh_only=held_back is not None and held_back.left_s(s.now) > 0)
-    alone_s = _until(s.next_ready_at, s.now)
-    return Sleep(min(max(due_s, 0.0) if s.ready else alone_s, max(_config_left_s(s), 1.0)))
+    held_s = s.connection.deferred.left_s(s.now) if s.connection.deferred else 0.0
+    ready = s.ready_fresh if held_s > 0 else s.ready
+    if ready and due_s <= 0:
+        return Upload(limit, fresh_only=held_s > 0)
+    waits = [max(_config_left_s(s), 1.0)]
+    if ready:
+        waits.append(due_s)
+    elif s.ready:
+        waits.append(held_s)
+    if s.next_ready_at is not None:
+        waits.append(_until(s.next_ready_at, s.now))
+    return Sleep(min(waits))
 
 
 def _tend_config(s: Situation) -> Task:

@@ -19,10 +19,8 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import http.cookiejar
 import json
 import socket
-import ssl
 import threading
 import zlib
 from collections.abc import Mapping
@@ -153,6 +151,8 @@ class Sender:
     # ----------------------------------------------------------------------------------------------------- sockets
 
     def _open(self) -> requests.Session:
+        import http.cookiejar
+
         import requests
 
         session = requests.Session()
@@ -231,6 +231,8 @@ def _read(response: requests.Response) -> Answer:
 
 def _adapter(sender: Sender) -> requests.adapters.HTTPAdapter:
     """An adapter of one connection, with the system's certificates, that tells the sender of each socket."""
+    import ssl
+
     import requests.adapters
     from urllib3.connection import HTTPConnection, HTTPSConnection
     from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool

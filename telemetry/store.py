@@ -93,6 +93,9 @@ class Leased:
 @dataclass(frozen=True, slots=True)
 class Backlog:
     ready: int
+    ready_fresh: int
+    """Of these, how many were never told `retry`."""
+
     next_ready_at: float | None
 
 
@@ -116,7 +119,8 @@ class Store:
         except (StoreUnavailable, StoreDamaged):
             self._db.close()
             raise
-        self._file = _identity(self.path)
+        self.file = _identity(self.path)
+        """Which file this is, for `set_aside`."""
 
     def _prepare(self) -> None:
         db = self._db
@@ -161,7 +165,7 @@ class Store:
     @property
     def is_current(self) -> bool:
         """Whether the path still leads to the file that is open here; another process may have set it aside."""
-        return _identity(self.path) == self._file
+        return _identity(self.path) == self.file
 
     # -------------------------------------------------------------------------------------------------- recording
 
@@ -224,7 +228,13 @@ class Store:
                 "SELECT count(*) FROM events WHERE state = 'leased' AND until > 0 AND (until <= ? OR since > ?)",
                 (now, now),
             ).fetchone()[0]
-        return Backlog(pending - held + over, soonest)
+            deferred = db.execute(
+                "SELECT count(*) FROM events WHERE deferred = 1 "
+                "AND (until <= ?1 OR since > ?1) AND state IN ('pending', 'leased')",
+                (now,),
+            ).fetchone()[0]
+        ready = pending - held + over
+        return Backlog(ready, ready - deferred, soonest)
 
     def lease(self, limit: int, now: float, *, fresh_only: bool = False) -> Leased | None:
         """Take the oldest events that may be sent now; None where there are none.
@@ -297,7 +307,7 @@ class Store:
 
     def open_gate(self, min_level: int, reason: PurgeReason = "consent") -> None:
         """Let in events from this level on (CLOSED: none), and purge from the queue what is below it."""
-        with self._transaction() as db:
+        with self._transaction(OPEN_S) as db:
             if db.execute("SELECT min_level FROM gate").fetchone()[0] != min_level:
                 db.execute("UPDATE gate SET min_level = ?", (min_level,))
             _purge(db, min_level, reason)
@@ -316,13 +326,13 @@ class Store:
 
     def purge(self, reason: PurgeReason) -> None:
         """Empty the queue and its history, leaving no trace of an event on the disk."""
-        with self._transaction() as db:
+        with self._transaction(OPEN_S) as db:
             _purge(db, CLOSED, reason)
         self.truncate()
 
     def begin_anew(self, reason: PurgeReason, min_level: int) -> None:
         """As `purge`, for another install: the ledger, sessions and dealings with the service begin at nothing."""
-        with self._transaction() as db:
+        with self._transaction(OPEN_S) as db:
             _purge(db, CLOSED, reason)
             db.execute("DELETE FROM ledger")
             db.execute("DELETE FROM reasons")
@@ -357,12 +367,8 @@ class Store:
 
     def truncate(self) -> None:
         """Move the log into the file and empty it, so that nothing deleted remains in either."""
-        with self._reading() as db:
-            db.execute(f"PRAGMA busy_timeout = {int(OPEN_S * 1000)}")
-            try:
-                db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            finally:
-                db.execute(f"PRAGMA busy_timeout = {int(self._wait_s * 1000)}")
+        with self._reading() as db, self._patient(OPEN_S):
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
 
     # ---------------------------------------------------------------------------------------------------- memory
 
@@ -423,12 +429,23 @@ class Store:
             yield self._db
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, _translated():
+    def _transaction(self, wait_s: float | None = None) -> Iterator[sqlite3.Connection]:
+        with self._lock, _translated(), self._patient(wait_s):
             self._db.execute("BEGIN IMMEDIATE")
             with _rolled_back(self._db):
                 yield self._db
                 self._db.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _patient(self, wait_s: float | None) -> Iterator[None]:
+        """Wait longer for other writers: for what the user asked for, and what must not fail for a moment's sake."""
+        if wait_s is not None:
+            self._db.execute(f"PRAGMA busy_timeout = {int(wait_s * 1000)}")
+        try:
+            yield
+        finally:
+            if wait_s is not None:
+                self._db.execute(f"PRAGMA busy_timeout = {int(self._wait_s * 1000)}")
 
 
 _ADD: Final = (
@@ -437,13 +454,22 @@ _ADD: Final = (
 )
 
 
-def set_aside(home: Path, now: float) -> None:
+def file_identity(home: Path) -> tuple[int, int] | None:
+    """Which file the queue is now; None where there is none."""
+    return _identity(home / FILE)
+
+
+def set_aside(home: Path, now: float, damaged: tuple[int, int] | None) -> None:
     """Move a damaged queue out of the way, keeping what it still tells of its ledger.
+
+    Does nothing where the queue is another file than the damaged one by now: somebody else has done it.
 
     The live events of the old file are counted `unreadable` in the new one. One damaged file is kept for whoever wants
     to look into it; an older one is overwritten, so that damage cannot fill the disk.
     """
     path = home / FILE
+    if damaged is None or _identity(path) != damaged:
+        return
     told = _salvage(path)
     try:
         for suffix in ("-wal", "-shm"):

@@ -96,7 +96,8 @@ def test_a_kill_switch_stops_the_sending_until_the_next_hourly_question() -> Non
 def test_rows_told_to_retry_are_left_out_while_their_budget_is_spent() -> None:
     spent = Connection(deferred=Wait(since=NOW, for_s=30))
 
-    assert next_task(situation(connection=spent)) == Upload(50, fresh_only=True)
+    assert next_task(situation(connection=spent, ready_fresh=1)) == Upload(50, fresh_only=True)
+    assert next_task(situation(connection=spent, ready=9000, ready_fresh=0)) == Sleep(30)
 
 
 def test_verdicts_end_events_one_by_one() -> None:

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from telemetry.policy import BATCH_BYTES, LEASE_S, Connection, Judgement, Settled
 from telemetry.schema import CLOSED
-from telemetry.store import FILE, Leased, NewEvent, Store, StoreDamaged, StoreUnavailable, set_aside
+from telemetry.store import FILE, Leased, NewEvent, Store, StoreDamaged, StoreUnavailable, file_identity, set_aside
 from telemetry.wire import LEVELS, Config, Ledger, Level
 
 NOW = 1_800_000_000.0
@@ -390,11 +390,26 @@ def test_a_file_that_is_no_database_is_damaged_and_can_be_set_aside(tmp_path: Pa
     with pytest.raises(StoreDamaged):
         Store(tmp_path)
 
-    set_aside(tmp_path, NOW)
+    set_aside(tmp_path, NOW, file_identity(tmp_path))
 
     opened = Store(tmp_path)
     assert opened.get("damaged_files", int) == 1
     assert (tmp_path / (FILE + ".damaged")).exists()
+    opened.close()
+
+
+def test_a_file_is_set_aside_once_however_many_found_it_damaged(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"not a database" * 1000)
+    damaged = file_identity(tmp_path)
+    set_aside(tmp_path, NOW, damaged)
+    opened = Store(tmp_path)
+    opened.open_gate(0)
+    opened.add(event())
+
+    set_aside(tmp_path, NOW, damaged)
+
+    assert opened.is_current
+    assert opened.ledger().pending == 1
     opened.close()
 
 
@@ -418,7 +433,7 @@ def test_what_the_ledger_still_tells_is_carried_over_and_live_events_are_unreada
     store.settle(leased, delivered(leased), NOW)
     store.close()
 
-    set_aside(tmp_path, NOW)
+    set_aside(tmp_path, NOW, file_identity(tmp_path))
 
     opened = Store(tmp_path)
     assert opened.ledger() == Ledger(captured=5, delivered=2, unreadable=3)
@@ -456,7 +471,7 @@ def _use(home: Path) -> None:
                 opened.close()
             return
         except StoreDamaged:
-            set_aside(home, NOW)
+            set_aside(home, NOW, file_identity(home))
     pytest.fail("a fresh queue was damaged too")
 
 
