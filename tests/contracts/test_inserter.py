@@ -28,7 +28,8 @@ INSERTED = Delivered(Delivery.INSERTED)
 class World(Protocol):
     """A desktop with two windows, "one" and "two"; the second has the focus."""
 
-    inserter: Inserter
+    @property
+    def inserter(self) -> Inserter: ...
 
     def focus(self, window: str) -> None: ...
 

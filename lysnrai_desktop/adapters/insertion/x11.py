@@ -32,7 +32,7 @@ from lysnrai_desktop.adapters.insertion.x11_windows import Windows, X11Target
 from lysnrai_desktop.adapters.x11 import ConnectionLost, NoDisplay, XConnection
 from lysnrai_desktop.core.dictation import Delivery
 from lysnrai_desktop.core.faults import Fault, InsertUnavailable, TargetGone, TargetRefused
-from lysnrai_desktop.core.insertion import Way, as_inserted, way_into
+from lysnrai_desktop.core.insertion import PRIMARY, Way, as_inserted, way_into
 from lysnrai_desktop.core.settings import InsertionSettings
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.ports import Delivered, Target
@@ -178,6 +178,8 @@ class X11Inserter:
         if way is None:
             return KEPT
         keycodes = keyboard.keycodes_of(self._x.display, way.chord)
+        if not keycodes:  # a layout without Latin letters; Shift+Insert does nearly everywhere
+            way, keycodes = PRIMARY, keyboard.keycodes_of(self._x.display, PRIMARY.chord)
         if not keycodes or not self._can_press or not self._keys_are_free():
             return NOT_DELIVERED
         return target, way, keycodes

@@ -32,7 +32,7 @@ def _is_down(pressed: bytes, keycode: int) -> bool:
 def keycodes_of(display: Display, chord: Chord) -> list[int]:
     """Return the keys of a chord, in the order in which they go down; none if this keyboard lacks one.
 
-    A letter is looked for in the layout in use, then in the first: programs that are sent Ctrl and a Cyrillic letter
+    A letter is looked for in the layout in use, then in the other: programs that are sent Ctrl and a Cyrillic letter
     take the Latin one on the same key, as they must for people who type it.
     """
     *held, last = chord.split("+")
@@ -41,8 +41,13 @@ def keycodes_of(display: Display, chord: Chord) -> list[int]:
     first, end = display.display.info.min_keycode, display.display.info.max_keycode
     symbols = display.get_keyboard_mapping(first, end - first + 1)
     layout = display.screen().root.query_pointer().mask >> 13 & 0b11
-    columns = (2 * layout, 0) if layout == 1 else (0,)  # the core protocol shows two layouts
-    found = (first + i for column in columns for i, row in enumerate(symbols) if row[column] == _KEYS[last])
+    columns = (2, 0) if layout == 1 else (0, 2)  # the core protocol shows two layouts
+    found = (
+        first + i
+        for column in columns
+        for i, row in enumerate(symbols)
+        if list(row[column : column + 1]) == [_KEYS[last]]
+    )
     keycodes.append(next(found, 0))
     return keycodes if all(keycodes) else []
 

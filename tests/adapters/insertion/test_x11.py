@@ -1,0 +1,542 @@
+"""Insertion on a real X server, into real programs, beside real owners of the clipboard."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import pytest
+from Xlib import XK, X, Xatom, display
+from Xlib.error import ConnectionClosedError
+from Xlib.protocol import event, rq
+
+from lysnrai_desktop.adapters.insertion.x11 import X11Inserter
+from lysnrai_desktop.adapters.insertion.x11_selections import PIECE_BYTES, worth_keeping
+from lysnrai_desktop.core.dictation import Delivery
+from lysnrai_desktop.core.faults import Fault, InsertUnavailable, TargetGone, TargetRefused
+from lysnrai_desktop.core.settings import InsertionSettings
+from lysnrai_desktop.core.speech import SpokenText
+from lysnrai_desktop.ports import Delivered, Target
+from tests.adapters.insertion import clipboard_owner
+from tests.desktop.editors import await_text, qt_editor, terminal
+from tests.desktop.processes import DEADLINE_S, eventually, running
+from tests.desktop.screen import Screen
+
+INSERTED = Delivered(Delivery.INSERTED)
+KEPT = Delivered(Delivery.ON_CLIPBOARD)
+GONE = Delivered(Delivery.ON_CLIPBOARD, TargetGone.code)
+NOT_DELIVERED = Delivered(Delivery.ON_CLIPBOARD, TargetRefused.code)
+
+TEXTS = [
+    "Grüße aus Köln, naïve façade",
+    "emoji 😀 👩‍👩‍👧 🇩🇪, combining e\u0301 a\u0308, “quotes” — dash…",
+    "Ελληνικά Русский العربية עברית हिन्दी ไทย 日本語 한국어",
+    "  leading spaces\tand a tab, trailing  ",
+    "line one\nline two\n\nline four\n",
+    "ten thousand: " + "0123456789 äöü😀 " * 625,
+]
+LARGE = "ü😀 " * (PIECE_BYTES // 4)
+"""Twice what goes in one piece."""
+
+
+class Answers:
+    """What insertions ended with."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[Delivered | Fault] = queue.SimpleQueue()
+        self.put = self._queue.put
+
+    def next(self) -> Delivered | Fault:
+        return self._queue.get(timeout=DEADLINE_S)
+
+    def none_yet(self) -> bool:
+        return self._queue.empty()
+
+
+class Bench:
+    """An inserter and its settings."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.settings = InsertionSettings()
+        self.inserter = X11Inserter(lambda: self.settings, screen.environment["DISPLAY"])
+        self.answers = Answers()
+
+    def start(self, text: str, target: Target | None) -> None:
+        self.inserter.insert(SpokenText(text), target, self.answers.put)
+
+    def insert(self, text: str, target: Target | None = None) -> Delivered | Fault:
+        self.start(text, target)
+        return self.answers.next()
+
+    def await_idle(self) -> None:
+        """Return when the last insertion has put the clipboard back: the next one begins after that."""
+        kept, self.settings = self.settings, InsertionSettings(strategy="clipboard")
+        assert self.insert("idle") == KEPT
+        self.settings = kept
+
+
+@pytest.fixture
+def bench(screen: Screen) -> Iterator[Bench]:
+    made = Bench(screen)
+    yield made
+    made.inserter.shut_down()
+
+
+class Window:
+    """A window that does what the test says and nothing else: above all, it does not paste by itself."""
+
+    def __init__(self, screen: Screen, title: str, wm_class: str = "window", pid: int = 0) -> None:
+        self._display = display.Display(screen.environment["DISPLAY"])
+        self.root = self._display.screen().root
+        self.window = self.root.create_window(0, 0, 200, 100, 0, X.CopyFromParent)
+        self.window.set_wm_name(title)
+        self.window.set_wm_class(wm_class, wm_class.title())
+        self.window.change_attributes(event_mask=X.KeyPressMask | X.PropertyChangeMask)
+        if pid:
+            self.window.change_property(self._display.intern_atom("_NET_WM_PID"), Xatom.CARDINAL, 32, [pid])
+        self.window.map()
+        self._display.sync()
+        screen.focus(title)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(ConnectionClosedError):
+            self._display.close()
+
+    def next_event(self, kind: int) -> rq.Event:
+        end = time.monotonic() + DEADLINE_S
+        while time.monotonic() < end:
+            if not self._display.pending_events():
+                select.select([self._display.fileno()], [], [], 1)
+            elif (happened := self._display.next_event()).type == kind:
+                return happened
+        raise AssertionError("the event did not come")
+
+    def await_keys(self) -> int:
+        """Return the time of the Ctrl+V or Shift+Insert that arrives."""
+        while True:
+            pressed = self.next_event(X.KeyPress)
+            if self._display.keycode_to_keysym(pressed.detail, 0) in (XK.XK_v, XK.XK_Insert):
+                return int(pressed.time)
+
+    def ask(self, target: str, stamp: int = X.CurrentTime, selection: str = "CLIPBOARD") -> int:
+        """Ask the owner for one format; returns the property with the answer, or 0."""
+        atom = self._display.intern_atom
+        self.window.convert_selection(atom(selection), atom(target), atom("ANSWER"), stamp)
+        self._display.flush()
+        return int(self.next_event(X.SelectionNotify).property)
+
+    def read(self) -> bytes:
+        found = self.window.get_full_property(self._display.intern_atom("ANSWER"), X.AnyPropertyType)
+        assert found
+        self.window.delete_property(self._display.intern_atom("ANSWER"))
+        self._display.flush()
+        return found.value if isinstance(found.value, bytes) else found.value.tobytes()
+
+    def fetch(self, stamp: int = X.CurrentTime) -> str:
+        """Paste, as programs do."""
+        assert self.ask("UTF8_STRING", stamp)
+        return self.read().decode()
+
+
+# --- fidelity
+
+
+def test_every_text_arrives_to_the_letter_in_an_editor(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    with qt_editor(tmp_path, screen) as editor:
+        target = bench.inserter.capture()
+        for text in [*TEXTS, LARGE]:
+            assert bench.insert(text, target) == INSERTED
+
+        whole = "".join([*TEXTS, LARGE])
+        assert await_text(editor, lambda text: len(text) >= len(whole)) == whole
+
+
+def test_every_text_arrives_to_the_letter_in_a_terminal(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    with terminal(tmp_path, screen) as xterm:
+        target = bench.inserter.capture()
+        for text in TEXTS:
+            assert bench.insert(text, target) == INSERTED
+
+        whole = "".join(TEXTS).replace("\n", "\r")  # a terminal gets what Return sends
+        assert await_text(xterm, lambda text: len(text) >= len(whole)) == whole
+
+
+@pytest.mark.parametrize("lock", ["Caps_Lock", "Num_Lock"])
+def test_lock_keys_do_no_harm(bench: Bench, screen: Screen, tmp_path: Path, lock: str) -> None:
+    with qt_editor(tmp_path, screen) as editor, terminal(tmp_path, screen) as xterm:
+        screen.press(lock)
+        for target in (editor, xterm):
+            screen.focus(target.title)
+            assert bench.insert("Grüße") == INSERTED
+            assert await_text(target, lambda text: len(text) >= 5) == "Grüße"
+
+
+@pytest.mark.parametrize("layouts", ["us,ru", "ru,us", "ru", "dvorak"])
+def test_the_keyboard_layout_does_no_harm(bench: Bench, screen: Screen, tmp_path: Path, layouts: str) -> None:
+    subprocess.run(["setxkbmap", layouts], env=dict(screen.environment), check=True)
+    with qt_editor(tmp_path, screen) as editor:
+        assert bench.insert("Grüße") == INSERTED
+        assert await_text(editor, lambda text: len(text) >= 5) == "Grüße"
+
+
+def test_the_primary_strategy_serves_editors_too(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    bench.settings = InsertionSettings(strategy="primary", trailing_space=True)
+    with qt_editor(tmp_path, screen) as editor, screen.copied("marked", selection="primary"), screen.copied("copied"):
+        assert bench.insert("Grüße") == INSERTED
+        bench.await_idle()
+
+        assert await_text(editor, lambda text: len(text) >= 6) == "Grüße "
+        assert screen.clipboard(selection="primary") == "marked"
+
+
+# --- the clipboard's former content
+
+
+@pytest.mark.parametrize("into", [qt_editor, terminal])
+@pytest.mark.parametrize(
+    ("form", "data"),
+    [("UTF8_STRING", "früher 😀".encode()), ("image/png", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4000)],
+)
+def test_the_former_content_comes_back_byte_for_byte(
+    bench: Bench, screen: Screen, tmp_path: Path, into: type, form: str, data: bytes
+) -> None:
+    with into(tmp_path, screen), screen.copied(data, form):
+        assert bench.insert("Grüße", bench.inserter.capture()) == INSERTED
+        eventually(lambda: fetched(screen, form) == data, "the former content is back")
+
+
+def test_all_formats_of_the_former_content_come_back(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    with qt_editor(tmp_path, screen) as editor, program("clipboard_owner", screen) as owner:
+        assert line_from(owner) == "copied"
+        forms = ("image/png", "text/html", "text/uri-list", "application/x-binary", "UTF8_STRING", "text/plain")
+        before = {form: fetched(screen, form) for form in forms}
+
+        assert bench.insert("Grüße") == INSERTED
+        assert await_text(editor) == "Grüße"
+        eventually(lambda: fetched(screen, "UTF8_STRING") == before["UTF8_STRING"], "the former content is back")
+        owner.kill()
+        owner.wait()
+        after = {form: fetched(screen, form) for form in forms}
+        assert after == before
+        assert after["application/x-binary"] == clipboard_owner.BINARY
+        assert after["UTF8_STRING"].decode() == clipboard_owner.TEXT
+
+
+def test_an_empty_clipboard_is_empty_again(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    with qt_editor(tmp_path, screen):
+        assert bench.insert("Grüße") == INSERTED
+
+        eventually(lambda: owner_of(screen) == 0, "nobody owns the clipboard")
+
+
+def test_an_owner_that_hangs_does_not_keep_the_text_from_coming(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    with qt_editor(tmp_path, screen) as editor, program("clipboard_owner", screen) as owner:
+        assert line_from(owner) == "copied"
+        owner.send_signal(signal.SIGSTOP)
+
+        assert bench.insert("Grüße") == INSERTED
+
+        assert await_text(editor) == "Grüße"
+        owner.send_signal(signal.SIGCONT)
+
+
+def test_what_somebody_copies_meanwhile_is_not_overwritten(bench: Bench, screen: Screen) -> None:
+    with Window(screen, "w") as window, screen.copied("former"):
+        bench.start("Grüße", bench.inserter.capture())
+        stamp = window.await_keys()
+        assert window.ask("UTF8_STRING", stamp)
+        with screen.copied("newer"):
+            assert bench.answers.next() == INSERTED
+            bench.start("again", bench.inserter.capture())  # begins when the first has ended
+            stamp = window.await_keys()
+            assert window.fetch(stamp) == "again"
+            assert bench.answers.next() == INSERTED
+
+            eventually(lambda: screen.clipboard() == "newer", "the newer content is there")
+
+
+def test_the_former_content_comes_back_only_when_a_slow_target_has_all_of_the_text(
+    bench: Bench, screen: Screen
+) -> None:
+    with Window(screen, "w") as window, screen.copied("former"):
+        bench.start(LARGE, bench.inserter.capture())
+        stamp = window.await_keys()
+        threading.Event().wait(1.0)  # the target is busy
+        assert window.ask("UTF8_STRING", stamp)
+        whole = bytearray()
+        window.read()  # INCR
+        while piece := next_piece(window):
+            assert bench.answers.none_yet()
+            assert screen.clipboard() == LARGE  # others are served meanwhile
+            whole += piece
+
+        assert bench.answers.next() == INSERTED
+        assert whole.decode() == LARGE
+        eventually(lambda: screen.clipboard() == "former", "the former content is back")
+
+
+# --- the target
+
+
+def test_the_focus_returns_to_where_the_dictation_began(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    with qt_editor(tmp_path, screen) as editor:
+        target = bench.inserter.capture()
+        with terminal(tmp_path, screen) as xterm:
+            assert bench.insert("Grüße", target) == INSERTED
+
+            assert await_text(editor) == "Grüße"
+            assert screen.focused() == editor.title
+            assert xterm.text() == ""
+
+
+def test_the_text_follows_the_focus_if_so_set(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    bench.settings = InsertionSettings(when_focus_moved="follow")
+    with qt_editor(tmp_path, screen) as editor:
+        target = bench.inserter.capture()
+        with terminal(tmp_path, screen) as xterm:
+            assert bench.insert("Grüße", target) == INSERTED
+
+            assert await_text(xterm, lambda text: len(text) >= 5) == "Grüße"
+            assert editor.text() == ""
+
+
+@pytest.mark.parametrize(
+    "settings", [InsertionSettings(when_focus_moved="clipboard"), InsertionSettings(strategy="clipboard")]
+)
+def test_the_text_is_kept_on_the_clipboard_if_so_set(
+    bench: Bench, screen: Screen, tmp_path: Path, settings: InsertionSettings
+) -> None:
+    bench.settings = settings
+    with qt_editor(tmp_path, screen) as editor:
+        target = bench.inserter.capture()
+        with terminal(tmp_path, screen) as xterm:
+            assert bench.insert("Grüße", target) == KEPT
+
+            assert screen.clipboard() == "Grüße"
+            assert (editor.text(), xterm.text()) == ("", "")
+
+
+def test_a_hidden_window_counts_as_gone(bench: Bench, screen: Screen) -> None:
+    with Window(screen, "w") as window:
+        target = bench.inserter.capture()
+        window.window.unmap()
+        window._display.sync()
+        eventually(lambda: "w" not in screen.titles(), "the window is hidden")
+
+        assert bench.insert("Grüße", target) == GONE
+        assert screen.clipboard() == "Grüße"
+
+
+def test_a_target_closed_while_it_should_fetch_counts_as_gone(bench: Bench, screen: Screen) -> None:
+    with Window(screen, "w") as window, screen.copied("former"):
+        bench.start("Grüße", bench.inserter.capture())
+        window.await_keys()
+        window.window.destroy()
+        window._display.sync()
+
+        assert bench.answers.next() == GONE
+        assert screen.clipboard() == "Grüße"
+
+
+def test_our_own_window_is_no_target(bench: Bench, screen: Screen) -> None:
+    with Window(screen, "w", pid=os.getpid()):
+        assert bench.inserter.capture() is None
+        assert bench.insert("Grüße") == GONE
+
+
+# --- the truth about the outcome
+
+
+def test_without_a_receipt_the_text_is_not_said_to_be_inserted(bench: Bench, screen: Screen) -> None:
+    with Window(screen, "w") as window, screen.copied("former"):
+        assert bench.insert("Grüße", bench.inserter.capture()) == NOT_DELIVERED
+
+        window.await_keys()
+        assert window.fetch() == "Grüße"  # late, but it is there
+
+
+def test_a_clipboard_manager_that_fetches_is_no_receipt(bench: Bench, screen: Screen) -> None:
+    with Window(screen, "w"), program("clipboard_watcher", screen) as manager:
+        assert line_from(manager) == "watching"
+
+        assert bench.insert("Grüße", bench.inserter.capture()) == NOT_DELIVERED
+
+        assert line_from(manager) == "5"
+
+
+def test_what_the_target_fetched_before_the_keys_is_no_receipt(bench: Bench, screen: Screen) -> None:
+    with Window(screen, "w") as window:
+        early = bench.inserter._x.call(lambda _: bench.inserter._selections.now())
+        bench.start("Grüße", bench.inserter.capture())
+        window.await_keys()
+        assert window.fetch(early) == "Grüße"  # as if it had watched the clipboard
+
+        assert bench.answers.next() == NOT_DELIVERED
+
+
+def test_a_manager_that_takes_the_text_over_leaves_it_probably_inserted(bench: Bench, screen: Screen) -> None:
+    with Window(screen, "w"), program("clipboard_watcher", screen, "take") as manager:
+        assert line_from(manager) == "watching"
+
+        assert bench.insert("Grüße", bench.inserter.capture()) == Delivered(Delivery.PROBABLY_INSERTED)
+
+
+def test_a_text_that_is_nowhere_is_said_to_be_so(bench: Bench, screen: Screen) -> None:
+    with Window(screen, "w") as window:
+        bench.start("Grüße", bench.inserter.capture())
+        window.await_keys()
+        with screen.copied("newer"):
+            assert isinstance(bench.answers.next(), TargetRefused)
+
+
+# --- keys held
+
+
+def test_the_text_waits_until_modifiers_are_let_go(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    with qt_editor(tmp_path, screen) as editor:
+        screen.key_down("ctrl+alt")
+        bench.start("Grüße", bench.inserter.capture())
+        bench.inserter.capture()
+        assert bench.answers.none_yet()
+        screen.key_up("ctrl+alt")
+
+        assert bench.answers.next() == INSERTED
+        assert await_text(editor) == "Grüße"
+
+
+def test_modifiers_held_on_keep_the_text_on_the_clipboard(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    with qt_editor(tmp_path, screen) as editor:
+        screen.key_down("shift")
+
+        assert bench.insert("Grüße", bench.inserter.capture()) == NOT_DELIVERED
+
+        screen.key_up("shift")
+        assert screen.clipboard() == "Grüße"
+        assert editor.text() == ""
+
+
+# --- the server
+
+
+def test_a_capture_does_not_wait_for_an_insertion_under_way(bench: Bench, screen: Screen) -> None:
+    with Window(screen, "w") as window:
+        target = bench.inserter.capture()
+        bench.start("Grüße", target)
+        stamp = window.await_keys()
+
+        assert bench.inserter.capture() == target
+        assert bench.answers.none_yet()
+        assert window.fetch(stamp) == "Grüße"
+        assert bench.answers.next() == INSERTED
+
+
+def test_a_dying_server_ends_insertions_and_the_thread(bench: Bench, screen: Screen) -> None:
+    with Window(screen, "w") as window:
+        target = bench.inserter.capture()
+        bench.start("one", target)
+        bench.start("two", target)
+        window.await_keys()
+
+        os.kill(server_of(screen), signal.SIGKILL)
+
+        assert isinstance(bench.answers.next(), InsertUnavailable)
+        assert isinstance(bench.answers.next(), InsertUnavailable)
+        assert isinstance(bench.insert("three", target), InsertUnavailable)
+        assert bench.inserter.capture() is None
+        bench.inserter.copy(SpokenText("four"))
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # python-xlib's, of the attempts that failed
+def test_without_a_server_there_is_no_insertion() -> None:
+    with pytest.raises(InsertUnavailable):
+        X11Inserter(InsertionSettings, ":240")
+
+
+def test_what_is_on_the_clipboard_is_handed_to_a_clipboard_manager_at_the_end(bench: Bench, screen: Screen) -> None:
+    with Window(screen, "manager") as manager:
+        atom = manager._display.intern_atom
+        manager.window.set_selection_owner(atom("CLIPBOARD_MANAGER"), X.CurrentTime)
+        manager._display.sync()
+        bench.inserter.copy(SpokenText("Grüße"))
+        leaving = threading.Thread(target=bench.inserter.shut_down)
+        leaving.start()
+
+        asked = manager.next_event(X.SelectionRequest)
+        assert asked.target == atom("SAVE_TARGETS")
+        saved = manager.fetch()
+        answer = {name: getattr(asked, name) for name in ("time", "requestor", "selection", "target", "property")}
+        asked.requestor.send_event(event.SelectionNotify(**answer))
+        manager._display.flush()
+        leaving.join(DEADLINE_S)
+
+    assert saved == "Grüße"
+
+
+# --- which formats are kept
+
+
+def test_a_picture_is_kept_once_and_everything_else_as_it_is() -> None:
+    offered = ["TARGETS", "TIMESTAMP", "image/png", "image/bmp", "image/jpeg", "image/svg+xml", "PIXMAP", "text/html"]
+
+    assert worth_keeping(offered) == {"image/png", "image/svg+xml", "text/html"}
+
+
+def test_a_picture_that_is_no_png_is_kept_as_it_is() -> None:
+    assert worth_keeping(["MULTIPLE", "image/tiff", "image/bmp"]) == {"image/tiff", "image/bmp"}
+
+
+# --- how the tests look at the world
+
+
+@contextlib.contextmanager
+def program(name: str, screen: Screen, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {**screen.environment, "PYTHONPATH": str(Path(__file__).parents[3])}
+    command = (sys.executable, "-m", f"tests.adapters.insertion.{name}", *arguments)
+    with running(command, environment, stdout=subprocess.PIPE) as process:
+        yield process
+
+
+def line_from(process: subprocess.Popen[bytes]) -> str:
+    assert process.stdout
+    assert select.select([process.stdout], [], [], DEADLINE_S)[0], "the program says nothing"
+    return process.stdout.readline().decode().strip()
+
+
+def fetched(screen: Screen, form: str) -> bytes:
+    """The clipboard's content in one format, byte for byte."""
+    command = ["xclip", "-selection", "clipboard", "-target", form, "-o"]
+    return subprocess.run(
+        command, env=dict(screen.environment), capture_output=True, check=False, timeout=DEADLINE_S
+    ).stdout
+
+
+def owner_of(screen: Screen) -> int:
+    return screen._owner("CLIPBOARD")
+
+
+def next_piece(window: Window) -> bytes:
+    while True:
+        changed = window.next_event(X.PropertyNotify)
+        if changed.state == X.PropertyNewValue and changed.atom == window._display.intern_atom("ANSWER"):
+            return window.read()
+
+
+def server_of(screen: Screen) -> int:
+    """The server's process, as the kernel knows it from the other end of the socket."""
+    credentials = screen._display.display.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return int(struct.unpack("3i", credentials)[0])
