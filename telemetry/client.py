@@ -19,15 +19,14 @@ import logging
 import os
 import threading
 import time
-import uuid
 import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from telemetry.crash import Crash, Session
@@ -47,6 +46,7 @@ from telemetry.wire import (
     encode_event,
     format_time,
     judge_privacy,
+    new_id,
     parse_event,
     share_of_sampling,
 )
@@ -72,8 +72,7 @@ class Recorded(enum.Enum):
     NO_CONSENT = "no_consent"
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(Struct, frozen=True):
     """What all events of this app have in common."""
 
     product_id: str
@@ -139,7 +138,7 @@ class Telemetry:
         self._unseen = 0
         self._event_seq = 0
         self._template = _template(profile)
-        self._session_id = str(uuid.uuid4())
+        self._session_id = new_id()
         self._session_seq = 0
         self._session: Session | None = None
         self._sender = Sender(url, product_key) if url else None
@@ -190,7 +189,7 @@ class Telemetry:
             rate = rate_of(self._config, level, module, name)
             event = replace(
                 self._template,
-                id=str(uuid.uuid4()),
+                id=new_id(),
                 module=module,
                 event_name=name,
                 level=level,
@@ -522,7 +521,7 @@ class Telemetry:
             return
         if self._template.anonymous_install_id != _NO_INSTALL:
             # Another install is another session, so that nothing links the two.
-            self._session_id = str(uuid.uuid4())
+            self._session_id = new_id()
             self._event_seq = 0
             self._session_seq = store.next_number("session")
         self._template = replace(self._template, anonymous_install_id=install.id)
@@ -549,7 +548,7 @@ class Telemetry:
         self._held.clear()
         self._overflowed.clear()
         self._session = None
-        self._session_id = str(uuid.uuid4())
+        self._session_id = new_id()
         self._session_seq = 0
         self._event_seq = 0
         # A shutdown by the child would end the parent's connection.
@@ -561,7 +560,7 @@ class Telemetry:
 
 def _template(profile: Profile) -> Event:
     """An event with all that never changes; checked as a whole."""
-    made: dict[str, Any] = {name: getattr(profile, name) for name in profile.__slots__}
+    made: dict[str, Any] = {name: getattr(profile, name) for name in profile.__struct_fields__}
     event = Event(
         **made,
         id=_NO_INSTALL,

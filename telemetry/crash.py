@@ -7,7 +7,7 @@ process, whatever killed it, so a recycled process number cannot deceive.
 If faulthandler wrote beside it (`Session.faults`), only module and function names of its report are told; the report
 itself stays on this machine.
 
-Imports: the standard library. May be imported by: client.
+Imports: the standard library, msgspec. May be imported by: client.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Final, Self
+
+from msgspec import Struct
 
 _FOLDER: Final = "sessions"
 _KEPT_REPORTS: Final = 5
@@ -31,8 +32,7 @@ _own: set[str] = set()
 """Sessions of this process: a POSIX lock does not hold against the process that has it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Crash:
+class Crash(Struct, frozen=True):
     """One session that ended uncleanly."""
 
     session_id: str

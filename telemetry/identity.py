@@ -10,24 +10,25 @@ Each is readable by its owner alone, and replaced whole or not at all. Several p
 
 Absent here: the network, the queue.
 
-Imports: policy (the words of consent). May be imported by: client, worker, inspect.
+Imports: policy (the words of consent), schema, wire. May be imported by: client, worker, inspect.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
 import re
-import secrets
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from msgspec import Struct
+
 from telemetry.policy import Consent
 from telemetry.schema import CLOSED
+from telemetry.wire import new_id
 
 MIN_LEVEL: Final[dict[Consent, int]] = {"unset": CLOSED, "off": CLOSED, "errors": 3, "all": 0}
 """The lowest level (index into wire.LEVELS) that each choice lets in."""
@@ -36,8 +37,7 @@ _UUID: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SECRET: Final = re.compile("[A-Za-z0-9_-]{43}")
 
 
-@dataclass(frozen=True, slots=True)
-class Install:
+class Install(Struct, frozen=True):
     id: str
     secret: str
     token: str | None = None
@@ -91,13 +91,13 @@ class Identity:
             return found
         if not _UUID.fullmatch(self._read("install_id")):
             self._remove("install_id", "install_secret", "install_token")
-        self._create("install_id", str(uuid.uuid4()))
-        self._create("install_secret", secrets.token_urlsafe(32))
+        self._create("install_id", new_id())
+        self._create("install_secret", _new_secret())
         if (made := self.install) is None:
             # An id whose secret cannot be read is of no use to anybody.
             self._remove("install_id", "install_secret", "install_token")
-            self._create("install_id", str(uuid.uuid4()))
-            self._create("install_secret", secrets.token_urlsafe(32))
+            self._create("install_id", new_id())
+            self._create("install_secret", _new_secret())
             made = self.install
         if made is None:
             raise OSError("the install id cannot be kept")
@@ -175,9 +175,14 @@ class Identity:
 
     def _temporary(self, name: str, text: str) -> Path:
         self._home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary = self._home / f".{name}.{uuid.uuid4().hex}"
+        temporary = self._home / f".{name}.{new_id()}"
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
             file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())
         return temporary
+
+
+def _new_secret() -> str:
+    """32 random bytes as 43 characters of base64url."""
+    return base64.urlsafe_b64encode(os.urandom(32)).decode().rstrip("=")

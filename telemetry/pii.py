@@ -10,7 +10,6 @@ Imports: the standard library. May be imported by: wire.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import unicodedata
 from collections.abc import Callable
@@ -88,6 +87,8 @@ def _is_ipv6(text: str) -> bool:
     """A time of day and `::` of a program text are no address; an address has a digit or more than two groups."""
     if len(text) < 3:
         return False
+    import ipaddress
+
     try:
         ipaddress.IPv6Address(text.rstrip(":") if not text.endswith("::") else text)
     except ValueError:

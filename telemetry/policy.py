@@ -13,10 +13,8 @@ Imports: wire. May be imported by: store (limits), sender (Answer), worker, clie
 
 from __future__ import annotations
 
-import email.utils
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import msgspec
@@ -112,14 +110,13 @@ class Connection(Struct, frozen=True, kw_only=True):
     last_upload_at: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What came back from one call: a status, or why there is none."""
 
     status: int = 0
     """0: no answer."""
 
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     """By lower-case name."""
 
     body: bytes = b""
@@ -133,8 +130,7 @@ class Answer:
 Consent = Literal["unset", "off", "errors", "all"]
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """All that the next step depends on."""
 
     now: float
@@ -162,37 +158,31 @@ class Situation:
     user_paused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Register:
+class Register(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Erase:
+class Erase(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class FetchConfig:
+class FetchConfig(Struct, frozen=True):
     pass
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
+class Upload(Struct, frozen=True):
     limit: int
     fresh_only: bool = False
     """Leave out what was told `retry`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sleep:
+class Sleep(Struct, frozen=True):
     """Look again after so many seconds, or when woken."""
 
     for_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
+class Rest(Struct, frozen=True):
     """Nothing will change by itself: wait to be woken."""
 
 
@@ -314,8 +304,7 @@ def rate_of(config: Config, level: Level, module: str, name: str) -> float:
 # ------------------------------------------------------------------------------------------------------- judgements
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     state: Literal["delivered", "rejected"]
     reason: str = ""
     """A reason of the contract or "unknown"; for what was delivered: accepted, duplicate."""
@@ -324,15 +313,14 @@ class Settled:
     rule: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """What an answer to POST /events means for the rows that were sent."""
 
     connection: Connection
-    settled: Mapping[str, Settled] = field(default_factory=dict)
+    settled: Mapping[str, Settled] = {}
     """By lower-case id. Whatever is in neither map is pending as before, under the same batch id."""
 
-    retry_s: Mapping[str, float] = field(default_factory=dict)
+    retry_s: Mapping[str, float] = {}
     config_etag: str | None = None
     erased: bool = False
     """The service erased this install: purge, and be as before the first consent."""
@@ -519,14 +507,15 @@ def _retry_after_s(answer: Answer) -> float | None:
 
 
 def _http_date(value: str) -> float | None:
+    import email.utils
+
     try:
         return email.utils.parsedate_to_datetime(value).timestamp()
     except (ValueError, OverflowError):
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Registration:
+class Registration(Struct, frozen=True):
     """What an answer to POST /installs means."""
 
     connection: Connection
@@ -554,8 +543,7 @@ def judge_registration(answer: Answer, connection: Connection, now: float, chanc
     return Registration(_wait_as_told(answer, connection, now, chance))
 
 
-@dataclass(frozen=True, slots=True)
-class Erasure:
+class Erasure(Struct, frozen=True):
     """What an answer to DELETE /install/{id} means."""
 
     connection: Connection
@@ -575,8 +563,7 @@ def judge_erasure(answer: Answer, connection: Connection, now: float, chance: fl
     return Erasure(_wait_as_told(answer, connection, now, chance))
 
 
-@dataclass(frozen=True, slots=True)
-class Configured:
+class Configured(Struct, frozen=True):
     """What an answer to GET /config means."""
 
     connection: Connection

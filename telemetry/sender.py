@@ -18,11 +18,8 @@ Imports: policy (numbers, Answer), requests on first use. May be imported by: wo
 from __future__ import annotations
 
 import contextlib
-import gzip
 import json
-import socket
 import threading
-import zlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +27,8 @@ from telemetry.identity import Install
 from telemetry.policy import ANSWER_BYTES, CONNECT_S, EXCHANGE_S, READ_S, Answer
 
 if TYPE_CHECKING:
+    import socket
+
     import requests
     from urllib3.connection import HTTPConnection
 
@@ -107,6 +106,8 @@ class Sender:
             sent["X-Install-Token"] = install.token or ""
         if body is not None:
             sent |= {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+            import gzip
+
             body = gzip.compress(body, compresslevel=6, mtime=0)
         session = self._session or self._open()
         with self._lock:
@@ -181,12 +182,16 @@ class Sender:
 
     def _forget_dead(self) -> None:
         """At most one connection is open: whoever makes another has given up the one before."""
+        import socket
+
         for descriptor in self._sockets:
             with contextlib.suppress(OSError):
                 socket.socket(fileno=descriptor).close()
         self._sockets.clear()
 
     def _shut_down(self) -> None:
+        import socket
+
         for descriptor in self._sockets:
             connection = socket.socket(fileno=descriptor)
             with contextlib.suppress(OSError):
@@ -216,6 +221,8 @@ def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 def _read(response: requests.Response) -> Answer:
     """The answer with its body inflated, up to ANSWER_BYTES."""
+    import zlib
+
     headers = {name.lower(): value for name, value in response.headers.items()}
     inflate = zlib.decompressobj(31) if headers.get("content-encoding", "").lower() in {"gzip", "x-gzip"} else None
     body = bytearray()
@@ -231,6 +238,7 @@ def _read(response: requests.Response) -> Answer:
 
 def _adapter(sender: Sender) -> requests.adapters.HTTPAdapter:
     """An adapter of one connection, with the system's certificates, that tells the sender of each socket."""
+    import socket
     import ssl
 
     import requests.adapters

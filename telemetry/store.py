@@ -21,21 +21,19 @@ Imports: policy, schema, wire. May be imported by: worker, client, inspect.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import sqlite3
 import threading
-import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from telemetry.policy import BATCH_BYTES, DISK_S, HISTORY_EVENTS, HISTORY_S, LEASE_S, LEDGER_DAYS, Connection, Judgement
 from telemetry.schema import CLOSED, EVICT, MIGRATIONS, STATES
-from telemetry.wire import LEVELS, Config, Ledger, Level
+from telemetry.wire import LEVELS, Config, Ledger, Level, new_id
 
 T = TypeVar("T")
 
@@ -63,23 +61,20 @@ class StoreDamaged(Exception):
     """The file is not, or no longer, a queue: set it aside."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+class NewEvent(Struct, frozen=True):
     id: str
     level: Level
     at: float
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     seq: int
     id: str
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Leased:
+class Leased(Struct, frozen=True):
     """A batch that is this process's for LEASE_S."""
 
     batch_id: str
@@ -90,8 +85,7 @@ class Leased:
     ledger: Ledger
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
+class Backlog(Struct, frozen=True):
     ready: int
     ready_fresh: int
     """Of these, how many were never told `retry`."""
@@ -160,6 +154,8 @@ class Store:
         Closing would run SQLite's shutdown on a state copied from the parent's, so the object is made immortal.
         Source: "How To Corrupt An SQLite Database File", 2.6, carrying an open database across a fork.
         """
+        import ctypes
+
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._db))
 
     @property
@@ -265,7 +261,7 @@ class Store:
                     f"SELECT {columns} FROM events WHERE batch = ? AND state = 'pending' ORDER BY seq", (batch_id,)
                 ).fetchall()
             else:
-                batch_id = str(uuid.uuid4())
+                batch_id = new_id()
                 found = db.execute(
                     f"SELECT {columns} FROM events NOT INDEXED WHERE {free} AND batch IS NULL ORDER BY seq LIMIT ?",
                     (now, limit),
@@ -486,8 +482,7 @@ def set_aside(home: Path, now: float, damaged: tuple[int, int] | None) -> None:
         store.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Salvaged:
+class _Salvaged(Struct, frozen=True):
     ledger: Ledger = Ledger()
     damaged_files: int = 0
     session: int = 0

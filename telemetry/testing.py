@@ -211,6 +211,11 @@ class Service:
         with self._lock:
             self._lies.extend(told * times)
 
+    def be_honest(self) -> None:
+        """Forget the lies that were not told yet."""
+        with self._lock:
+            self._lies.clear()
+
     def revoke_tokens(self) -> None:
         with self._lock:
             self._tokens.clear()

@@ -14,9 +14,9 @@ Imports: pii, msgspec. May be imported by: everyone; the service imports of tele
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
+import os
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -60,6 +60,7 @@ __all__ = [
     "format_time",
     "judge_privacy",
     "judge_time",
+    "new_id",
     "parse_batch",
     "parse_event",
     "parse_time",
@@ -307,6 +308,13 @@ _IDS: Final = ("id", "session_id", "anonymous_install_id")
 # The decoder in C is right about everything but escapes: a NUL, a lone surrogate, and a line feed at the end, which `$`
 # lets pass. An event that holds one takes the careful way.
 _ESCAPES: Final = re.compile(rb"\\[un]")
+
+
+def new_id() -> str:
+    """A random UUID of version 4 (RFC 9562, 5.4); half the time of uuid.uuid4, and no import of `platform`."""
+    number = int.from_bytes(os.urandom(16)) & ~(0xF << 76) & ~(0x3 << 62) | 4 << 76 | 2 << 62
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def encode_event(event: Event) -> bytes:
@@ -572,6 +580,8 @@ def fingerprint(event: Event) -> str | None:
 
 
 def fingerprint_of(parts: list[str | None]) -> str:
+    import hashlib
+
     return "v1:" + hashlib.sha256(fingerprint_text(parts).encode()).hexdigest()[:16]
 
 
@@ -586,6 +596,8 @@ def share_of_sampling(install_id: str) -> float:
 
 
 def share_hash(text: str) -> bytes:
+    import hashlib
+
     return hashlib.sha256(text.encode()).digest()[:8]
 
 

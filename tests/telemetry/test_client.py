@@ -288,10 +288,11 @@ def test_an_erasure_outlives_off_a_crash_and_a_refused_token(
     client.record("lifecycle", "app_started")
     client.start()
     client.flush()
-    service.lie(lies.answer(500, path="/install/"))
+    service.lie(lies.answer(500, path="/install/"), times=20)
     client.forget_me()
     client.choose("off")
     client.close(5)
+    service.be_honest()
     service.revoke_tokens()
 
     again = opened(service.url, consent=None)

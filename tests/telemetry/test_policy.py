@@ -32,7 +32,7 @@ READY = Situation(NOW, Connection(), Config(), "all", config_at=NOW, ready=1, re
 
 
 def situation(**change: Any) -> Situation:
-    return Situation(**{**{name: getattr(READY, name) for name in READY.__slots__}, **change})
+    return Situation(**{**{name: getattr(READY, name) for name in READY.__struct_fields__}, **change})
 
 
 FRESH = Connection()

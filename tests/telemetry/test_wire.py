@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from typing import Any
 
 import pytest
@@ -128,3 +129,11 @@ def test_each_level_and_reason_is_listed_once() -> None:
 def test_public_names_are_sorted_and_there() -> None:
     assert wire.__all__ == sorted(wire.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name))
     assert all(hasattr(wire, name) for name in wire.__all__)
+
+
+def test_a_new_id_is_a_uuid_of_version_4_and_another_each_time() -> None:
+    made = {wire.new_id() for _ in range(1000)}
+
+    assert len(made) == 1000
+    assert all(uuid.UUID(each).version == 4 and uuid.UUID(each).variant == uuid.RFC_4122 for each in made)
+    assert all(str(uuid.UUID(each)) == each for each in made)
