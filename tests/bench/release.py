@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from tests import speech
 from tests.bench.bench import Bench, Dictated, dictate
 from tests.bench.figures import Figure, ratio
@@ -69,5 +71,8 @@ def _inserting(pairs: Pairs) -> tuple[float, ...]:
 
 
 def _errors(name: str, pairs: Pairs) -> Figure:
+    for utterance, dictated in pairs:
+        if speech.normalise(utterance.text) != speech.normalise(dictated.text):
+            print(f"{name}: spoken  {utterance.text}\n{name}: arrived {dictated.text}", file=sys.stderr)
     rate = speech.word_error_rate((utterance.text, dictated.text) for utterance, dictated in pairs)
     return Figure("release", f"{name}, word errors", "%", (rate,), f"{len(pairs)} recordings")
