@@ -27,6 +27,7 @@ import numpy as np
 import soxr
 from faster_whisper import WhisperModel
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from lysnrai_desktop.core import endpointing, engine_messages as wire, guards, language as languages
 from lysnrai_desktop.core.endpointing import Cut, Listening, Voice
@@ -51,6 +52,8 @@ MAX_GAIN = 100.0
 AMPLIFIED_ONSET = 0.6
 """Amplified white noise was taken for speech with up to 0.50, the quietest words with 0.66 (measured)."""
 MAX_THREADS = 4
+
+tqdm.monitor_interval = 0  # no thread that wakes for a progress bar nobody sees
 
 _FILES = ("config.json", "model.bin", "tokenizer.json")
 _VOCABULARIES = ("vocabulary.txt", "vocabulary.json")
@@ -311,10 +314,15 @@ def _load(load: wire.Load) -> _Model:
             return _Model(str(folder), device=device, compute_type=compute_type, cpu_threads=load.threads or _threads())
         except MemoryError:
             fault = EngineOutOfMemory(device)
-        except (RuntimeError, ValueError) as error:
-            if "incomplete" in str(error):
-                raise ModelDamaged(folder.name, "model.bin") from None
-            fault = EngineOutOfMemory(device) if "out of memory" in str(error) else EngineStartFailed(device)
+        except ValueError:  # no such compute type here
+            fault = EngineStartFailed(device)
+        except RuntimeError as error:
+            if "out of memory" in str(error):
+                fault = EngineOutOfMemory(device)
+            elif device == "cpu":  # where nothing else is refused: the weights cannot be read
+                fault = ModelDamaged(folder.name, "model.bin")
+            else:
+                fault = EngineStartFailed(device)
     raise fault
 
 
