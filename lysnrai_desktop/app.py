@@ -42,6 +42,7 @@ from lysnrai_desktop.adapters.microphone import PortAudioMicrophone
 from lysnrai_desktop.adapters.notifications import Notifications
 from lysnrai_desktop.adapters.paths import Home
 from lysnrai_desktop.adapters.settings_file import SettingsFile
+from lysnrai_desktop.adapters.takes import TakeFolder
 from lysnrai_desktop.core.dictation import Cancel, Start, Stop
 from lysnrai_desktop.core.faults import DiskReadOnly, Fault, SettingsInvalid
 from lysnrai_desktop.core.settings import Settings
@@ -124,6 +125,7 @@ class App:
         self._cues = Cues()
         self._bridge = Bridge(self._wishes(), self._notifications.show, self._cues.play)
         self._journal = Journal(home.takes, post, self._bridge.level, lambda code: post(Trouble(code)))
+        self._takes = TakeFolder(home.takes)
         self._microphone = PortAudioMicrophone(post, lambda: settings().recording.warm_s)
         self._engine = EngineLink(
             post,
@@ -157,7 +159,7 @@ class App:
         if self._home.folder.is_dir():
             self._watcher.addPath(str(self._home.folder))
             self._watcher.directoryChanged.connect(self._apply_settings)
-        self._in_background("sweep", lambda: self._journal.sweep(time.time(), self._settings.takes.keep_s))
+        self._in_background("takes", lambda: self._takes.tidy(time.time(), self._settings.takes.keep_s))
 
     def shut_down(self) -> None:
         if self._hotkeys is not None:

@@ -1,8 +1,5 @@
 """The journal: what the microphone hears is on disk before anybody decides about it.
 
-    takes/20261124T172036-4f2a.wav     mono, 16-bit PCM, at the microphone's own rate
-    takes/20261124T172036-4f2a.json    what it is and what became of it; nothing of what was said
-
 Rule 1. Each block is written by the journal's thread as it comes, together with the header that counts it. A process
         killed at any moment leaves a valid file that lacks only what was still in the queue: a block or two.
 Rule 2. The queue has no bound and nobody waits for the disk. Readers see a block when it is written, not before.
@@ -10,44 +7,37 @@ Rule 3. Where the disk refuses, what is on it stays, the rest waits in memory, i
         written as soon as the disk has changed its mind (tried each second, and at the end).
 Rule 4. File descriptors belong to the journal's thread; removing files belongs to whoever calls `erase`, at once.
 
-What is heard in the audio is not decided here, nor when a take begins or ends; `is_expired` says for how long the
-takes of each outcome stay.
+What is heard in the audio is not decided here, nor when a take begins or ends. The files' format, and reading what
+earlier runs left, are in adapters/takes.py.
 
-Imports: core, ports. May be imported by: app, cli.
+Imports: core, ports, adapters/takes. May be imported by: app, cli.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import json
 import os
 import secrets
-import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
+from lysnrai_desktop.adapters import takes
+from lysnrai_desktop.adapters.takes import HEADER_BYTES, fault_of
 from lysnrai_desktop.core.audio import SAMPLE_BYTES, Block
 from lysnrai_desktop.core.dictation import MicrophoneLive, Outcome, TakeClosed
-from lysnrai_desktop.core.faults import DiskFault, DiskFull, DiskReadOnly
+from lysnrai_desktop.core.takes import TakeRecord
 from lysnrai_desktop.ports import Post
 
-HEADER_BYTES = 44
 SYNC_S = 1.0
 """Between two fsyncs: what a power failure may cost. A crash of the process costs less (rule 1)."""
 RETRY_S = 1.0
 """Between two attempts on a disk that refused."""
 SHUT_DOWN_S = 2.0
-UNDELIVERED_KEEP_S = 24 * 3600.0
-"""For takes whose text may not have reached the user: long enough to notice, short enough not to pile up."""
 _FULL_SCALE = 32768
-_LARGEST = 0xFFFF_FFFF  # of a size in a RIFF header; longer files are read by their length
 
 
 class Journal:
@@ -78,7 +68,7 @@ class Journal:
         self.dropped_blocks = 0
         """Blocks that came for a take after its end. Load cannot raise it: there is no bound to run into."""
         self._on_fault = on_fault
-        self._wall = wall
+        self.wall = wall
         self._refused = ""
         self._last_id = ""
         self._unfinished: set[RecordedTake] = set()
@@ -87,28 +77,13 @@ class Journal:
         self._thread.start()
 
     def open(self, session: int) -> RecordedTake:
-        started = self._wall()
+        started = self.wall()
         return RecordedTake(self, session, self._new_id(started), started)
 
     def shut_down(self) -> None:
         """Write what has arrived; at most 2 s. Takes under way stay on disk as interrupted."""
         self._work.put(None)
         self._thread.join(SHUT_DOWN_S)
-
-    def sweep(self, now: float, keep_s: float) -> None:
-        """Remove takes whose time is over. Touches the disk on the caller's thread.
-
-        Args:
-            now: seconds since 1970.
-            keep_s: for how long the user wants the audio of delivered text kept (`takes.keep_s`).
-        """
-        for record in records(self.folder):
-            if is_expired(record, now, keep_s):
-                try:
-                    _remove(self.folder, record.id)
-                except OSError as error:
-                    self.refused(error)
-                    return
 
     # --- for takes
 
@@ -142,7 +117,7 @@ class Journal:
 
     def _new_id(self, started: float) -> str:
         """UTC time for people who look into the folder, and chance for two in one second."""
-        stamp = datetime.fromtimestamp(started, UTC).strftime("%Y%m%dT%H%M%S")
+        stamp = datetime.fromtimestamp(started, UTC).strftime(takes.ID_TIME)
         while (new := f"{stamp}-{secrets.token_hex(2)}") == self._last_id or (self.folder / f"{new}.wav").exists():
             pass
         self._last_id = new
@@ -165,6 +140,7 @@ class RecordedTake:
         # Of the journal's thread:
         self._outcome: Outcome | None = None
         self._code = ""
+        self._ended = 0.0
         self._synced_at = 0.0
         self._retry_at = 0.0
         # Of both; changed by the journal's thread and by erase(), under the lock:
@@ -242,7 +218,7 @@ class RecordedTake:
             self._readable = self._stored = 0
             self._pending = bytearray()  # another one: the journal's thread may be writing this
             try:
-                _remove(self._journal.folder, self._id)
+                takes.remove(self._journal.folder, self._id)
             except OSError as error:
                 self._journal.refused(error)
             self._changed.notify_all()
@@ -285,9 +261,9 @@ class RecordedTake:
             if self._fd < 0 and not self._create():
                 return
             with memoryview(self._pending) as pending:
-                _write_at(self._fd, HEADER_BYTES + self._stored * SAMPLE_BYTES, pending)
+                takes.write_at(self._fd, HEADER_BYTES + self._stored * SAMPLE_BYTES, pending)
                 stored = self._stored + len(pending) // SAMPLE_BYTES
-            _write_at(self._fd, 0, header(self._rate_hz, stored))
+            takes.write_at(self._fd, 0, takes.header(self._rate_hz, stored))
         except OSError as error:
             self._retry_at = now + RETRY_S
             self._journal.refused(error)
@@ -327,8 +303,7 @@ class RecordedTake:
         with self._changed:  # so that erase() does not miss a file that is just being made
             if self._erased:
                 return False
-            path = folder / f"{self._id}.wav"
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            self._fd = takes.create(folder, self._id)
         self._synced_at = self._journal.now()
         self._describe()
         return True
@@ -342,7 +317,7 @@ class RecordedTake:
         self._release_when_done()
 
     def _mark(self, outcome: Outcome, code: str) -> None:
-        self._outcome, self._code = outcome, code
+        self._outcome, self._code, self._ended = outcome, code, self._journal.wall()
         self._write_the_rest()
         self._describe()
         self._release_when_done()
@@ -368,16 +343,12 @@ class RecordedTake:
         if self._fd < 0:
             return
         outcome = self._outcome and self._outcome.value
-        record = Record(self._id, self._started, self._rate_hz, self._stored, outcome, self._code)
-        draft = self._journal.folder / f"{self._id}.json.part"
+        record = TakeRecord(self._id, self._started, self._rate_hz, self._stored, outcome, self._code, self._ended)
         with self._changed:  # so that erase() does not miss a file that is just being made
             if self._erased:
                 return
             try:
-                fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-                with os.fdopen(fd, "w", encoding="utf-8") as file:
-                    json.dump(asdict(record), file)
-                draft.replace(draft.with_suffix(""))
+                takes.write_sidecar(self._journal.folder, record)
             except OSError as error:
                 self._journal.refused(error)
 
@@ -395,47 +366,6 @@ class RecordedTake:
         self._journal.done(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A take's sidecar."""
-
-    id: str
-    started: float
-    """Seconds since 1970."""
-    rate_hz: int
-    samples: int
-    """0 while it is being recorded, and for good if the process died then: the WAV file knows."""
-    outcome: str | None = None
-    """None: nothing became of it, it was interrupted."""
-    code: str = ""
-
-
-def records(folder: Path) -> Iterator[Record]:
-    """Every take in the folder that has a readable sidecar, oldest first."""
-    for sidecar in sorted(folder.glob("*.json")):
-        with contextlib.suppress(OSError, ValueError, TypeError):
-            yield Record(**json.loads(sidecar.read_text(encoding="utf-8")))
-
-
-def is_expired(record: Record, now: float, keep_s: float) -> bool:
-    """Whether a take may be removed: failed and interrupted ones never, the others by how sure their delivery is."""
-    match record.outcome:
-        case Outcome.INSERTED:
-            kept_s = keep_s
-        case Outcome.PROBABLY_INSERTED | Outcome.ON_CLIPBOARD | Outcome.NOTHING_HEARD:
-            kept_s = max(keep_s, UNDELIVERED_KEEP_S)
-        case _:
-            return False
-    return now - record.started > kept_s
-
-
-def fault_of(error: OSError) -> DiskFault:
-    """What a refusal of the disk is to the user. The error itself names a path, so it goes no further."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return DiskFull()
-    return DiskReadOnly()
-
-
 def peak(pcm: bytes) -> float:
     """Loudest sample, 0 to 1."""
     if not pcm:
@@ -443,23 +373,3 @@ def peak(pcm: bytes) -> float:
     samples = memoryview(pcm).cast("h")
     high, low = max(samples), min(samples)
     return max(high, -low) / _FULL_SCALE
-
-
-def header(rate_hz: int, samples: int) -> bytes:
-    """The 44 bytes in front of mono 16-bit PCM. Source: RIFF/WAVE, format 1 (PCM)."""
-    size = samples * SAMPLE_BYTES
-    riff = struct.pack("<4sI4s", b"RIFF", min(size + HEADER_BYTES - 8, _LARGEST), b"WAVE")
-    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate_hz, rate_hz * SAMPLE_BYTES, SAMPLE_BYTES, 16)
-    return riff + form + struct.pack("<4sI", b"data", min(size, _LARGEST))
-
-
-def _write_at(fd: int, offset: int, content: bytes | memoryview) -> None:
-    with memoryview(content) as rest:
-        written = 0
-        while written < len(rest):
-            written += os.pwrite(fd, rest[written:], offset + written)
-
-
-def _remove(folder: Path, take_id: str) -> None:
-    for suffix in (".wav", ".json", ".json.part"):
-        (folder / f"{take_id}{suffix}").unlink(missing_ok=True)

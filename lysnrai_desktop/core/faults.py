@@ -29,6 +29,9 @@
     ├── DiskFault
     │   ├── DiskFull             disk.full
     │   └── DiskReadOnly         disk.read_only
+    ├── TakeFault
+    │   ├── TakeUnknown          take.unknown             no take of that name
+    │   └── TakeBusy             take.busy                being recorded, or another process is working on it
     ├── SettingsInvalid          settings.invalid         a value in settings.toml cannot be used
     └── AudioFileUnreadable      audio_file.unreadable    `transcribe` was given what is not audio
 
@@ -178,6 +181,19 @@ class DiskFull(DiskFault):
 
 class DiskReadOnly(DiskFault):
     code = "disk.read_only"
+
+
+class TakeFault(Fault):
+    pass
+
+
+class TakeUnknown(TakeFault):
+    code = "take.unknown"
+
+
+class TakeBusy(TakeFault):
+    code = "take.busy"
+    retryable = True
 
 
 class SettingsInvalid(Fault):

@@ -121,6 +121,14 @@ FAULTS: Mapping[str, Advice] = {
         "LysnrAI cannot write to its folder.",
         "Make the folder writable, or set LYSNRAI_HOME to one that is.",
     ),
+    "take.unknown": Advice(
+        "There is no recording of that name.",
+        "See which there are: in the menu, or with “lysnrai takes” in a terminal.",
+    ),
+    "take.busy": Advice(
+        "This recording is being worked on.",
+        "Try again when that is done.",
+    ),
     "settings.invalid": Advice(
         "A line in the settings file cannot be used; the default serves instead.",
         "Run “lysnrai doctor” in a terminal: it tells which line, and why.",

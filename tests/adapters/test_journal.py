@@ -12,32 +12,20 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 import wave
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
 
-from lysnrai_desktop.adapters.journal import (
-    HEADER_BYTES,
-    RETRY_S,
-    SYNC_S,
-    UNDELIVERED_KEEP_S,
-    Journal,
-    Record,
-    RecordedTake,
-    header,
-    is_expired,
-    peak,
-    records,
-)
+from lysnrai_desktop.adapters.journal import RETRY_S, SYNC_S, Journal, RecordedTake, peak
+from lysnrai_desktop.adapters.takes import TakeFolder
 from lysnrai_desktop.core.audio import Block
 from lysnrai_desktop.core.dictation import Event, Outcome, TakeClosed
+from lysnrai_desktop.core.takes import TakeRecord
 from tests.desktop.processes import DEADLINE_S, eventually
 
 RATE_HZ = 48_000
@@ -149,9 +137,10 @@ def test_the_sidecar_says_what_became_of_it(bench: Bench) -> None:
         "samples": 1920,
         "outcome": "on_clipboard",
         "code": "insert.target_gone",
+        "ended": bench.wall,
     }
-    assert list(records(bench.folder)) == [
-        Record(take.id, bench.wall, RATE_HZ, 1920, "on_clipboard", "insert.target_gone")
+    assert TakeFolder(bench.folder).records() == [
+        TakeRecord(take.id, bench.wall, RATE_HZ, 1920, "on_clipboard", "insert.target_gone", bench.wall)
     ]
 
 
@@ -246,8 +235,8 @@ def test_after_kill_9_at_any_moment_the_file_is_valid_and_has_all_that_could_be_
     left = samples_of(wav)
     assert len(left) // 2 >= readable
     assert left == counting(0, len(left) // 2)
-    (record,) = records(tmp_path / "takes")
-    assert (record.outcome, record.rate_hz) == (None, RATE_HZ)
+    (record,) = TakeFolder(tmp_path / "takes").records()
+    assert (record.outcome, record.rate_hz, record.samples) == (None, RATE_HZ, len(left) // 2)
 
 
 # --- readers
@@ -407,7 +396,8 @@ FULL = """
 import json, resource, sys
 from array import array
 from pathlib import Path
-from lysnrai_desktop.adapters.journal import HEADER_BYTES, Journal
+from lysnrai_desktop.adapters.journal import Journal
+from lysnrai_desktop.adapters.takes import HEADER_BYTES
 from lysnrai_desktop.core.audio import Block
 from lysnrai_desktop.core.dictation import Outcome
 
@@ -483,67 +473,7 @@ def _drained(bench: Bench) -> list[Event]:
     return events
 
 
-# --- sweeping
-
-
-@pytest.mark.parametrize("outcome", [None, *Outcome])
-@given(age_s=st.floats(0, 1e8), keep_s=st.floats(0, 1e8))
-def test_a_take_stays_as_long_as_its_text_may_not_have_arrived(
-    outcome: Outcome | None, age_s: float, keep_s: float
-) -> None:
-    record = Record("x", 0.0, RATE_HZ, 1, outcome and outcome.value)
-
-    expired = is_expired(record, age_s, keep_s)
-
-    match outcome:
-        case None | Outcome.FAILED | Outcome.CANCELLED:
-            assert not expired
-        case Outcome.INSERTED:
-            assert expired == (age_s > keep_s)
-        case _:
-            assert expired == (age_s > max(keep_s, UNDELIVERED_KEEP_S))
-
-
-def test_sweeping_removes_what_is_over_and_nothing_else(bench: Bench) -> None:
-    takes = {outcome: bench.journal.open(n) for n, outcome in enumerate((*Outcome, None))}
-    for outcome, take in takes.items():
-        bench.record(take, 1)
-        if outcome:
-            take.end()
-            take.keep(outcome, "")
-    bench.settle()
-    (bench.folder / "notes.json").write_text("not a take")
-    (bench.folder / "20200101T000000-dead.wav").write_bytes(b"without a sidecar")
-
-    bench.journal.sweep(bench.wall + UNDELIVERED_KEEP_S + 1, keep_s=0.0)
-
-    left = {path.stem for path in bench.folder.glob("*.wav")}
-    stay = {takes[outcome].id for outcome in (Outcome.FAILED, Outcome.CANCELLED, None)}
-    assert left == {*stay, "20200101T000000-dead"}
-    assert {path.stem for path in bench.folder.glob("*.json")} == {*stay, "notes"}
-
-
-def test_sweeping_without_a_folder_is_fine(bench: Bench) -> None:
-    bench.journal.sweep(time.time(), 0.0)
-
-    assert bench.faults == []
-
-
 # --- pure parts
-
-
-@given(st.integers(8000, 192_000), st.binary(max_size=400).filter(lambda pcm: len(pcm) % 2 == 0))
-def test_the_header_is_understood_by_others(rate_hz: int, pcm: bytes) -> None:
-    content = header(rate_hz, len(pcm) // 2)
-
-    assert len(content) == HEADER_BYTES
-    with wave.open(BytesIO(content + pcm)) as recording:
-        assert recording.getframerate() == rate_hz
-        assert recording.readframes(recording.getnframes()) == pcm
-
-
-def test_a_take_too_long_for_its_header_still_has_one() -> None:
-    assert header(192_000, 2**33)[40:44] == b"\xff\xff\xff\xff"
 
 
 @given(st.lists(st.integers(-32768, 32767), max_size=50))
