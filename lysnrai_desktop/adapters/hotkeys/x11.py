@@ -3,7 +3,7 @@
 A combination is grabbed once for each state of the lock keys (Caps, Num, Scroll), for X compares modifiers exactly.
 While a grabbed key is down the server sends the whole keyboard here, its release included, whatever else happens.
 Esc is grabbed only while a dictation may be cancelled, and also with the hotkey's modifiers, which are still held then
-in hold mode.
+in hold mode; where the desktop has one of these for itself (Alt+Esc, mostly), that one is left to it.
 
 The grabs follow the keyboard: after a change of layout the same symbol is grabbed wherever it is now; where the new
 layout has no such symbol, the same physical keys stay.

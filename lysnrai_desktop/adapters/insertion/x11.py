@@ -1,6 +1,6 @@
 """Insertion on X11: paste with receipt.
 
-    wait until no modifier is held ─▶ read the clipboard ─▶ own it, with the text ─▶ focus the target ─▶ press the keys
+    wait until no key is held ─▶ read the clipboard ─▶ own it, with the text ─▶ focus the target ─▶ press the keys
       ─▶ the target fetches the text: the receipt, "inserted" ─▶ it is done fetching: the former content comes back
 
 Whatever fails on the way, the text stays on the clipboard and the caller is told so. The receipt is a request for the
@@ -22,7 +22,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from Xlib import Xatom
+from Xlib import X, Xatom
 from Xlib.display import Display
 from Xlib.protocol import rq
 
@@ -38,7 +38,7 @@ from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.ports import Delivered, Target
 
 HELD_S = 2.0
-"""Longest wait for modifiers to be let go."""
+"""Longest wait for keys to be let go."""
 ACTIVATION_S = 1.5
 """Longest wait for the window manager to bring the target back."""
 RECEIPT_S = 3.0
@@ -51,6 +51,8 @@ LONGEST_S = 10.0
 """Longest transfer. All bounds together stay below INSERTING_S (core/dictation.py)."""
 LOOK_S = 0.01
 """How often is looked at what no event tells: keys held, the focus."""
+GLANCE_S = 0.25
+"""The same for a target that does not fetch: is it still there?"""
 
 Done = Callable[[Delivered | Fault], None]
 
@@ -115,7 +117,10 @@ class X11Inserter:
         self._hint = display.intern_atom("x-kde-passwordManagerHint")
 
     def _handle(self, event: rq.Event) -> None:
-        self._selections.handle(event)
+        if event.type == X.MappingNotify:
+            self._x.display.refresh_keyboard_mapping(event)
+        else:
+            self._selections.handle(event)
 
     def _work_off(self) -> None:
         if self._busy:
@@ -165,7 +170,7 @@ class X11Inserter:
     def _plan(
         self, captured: X11Target | None, settings: InsertionSettings
     ) -> Delivered | tuple[X11Target, Way, list[int]]:
-        """Where to and how, or why the text is better kept on the clipboard. Waits for modifiers to be let go."""
+        """Where to and how, or why the text is better kept on the clipboard. Waits for keys to be let go."""
         target = captured
         if captured is None or not self._windows.is_active(captured):
             if settings.when_focus_moved == "clipboard":
@@ -222,7 +227,12 @@ class X11Inserter:
         return self._windows.is_active(target)
 
     def _keys_are_free(self) -> bool:
-        return self._look(lambda: not keyboard.modifiers_held(self._x.display), HELD_S)
+        """Wait until no key is held; a key that stays down is borne with, unless it is a modifier.
+
+        While the hotkey itself is down, the server sends every key to the hotkeys and none to the target.
+        """
+        display = self._x.display
+        return self._look(lambda: not keyboard.keys_held(display), HELD_S) or not keyboard.modifiers_held(display)
 
     def _await_receipt(self, offer: Offer, way: Way, target: X11Target, since: int) -> bool:
         """Wait until the target has fetched the text; False if it does not, or nobody can have it from us any more."""
@@ -239,12 +249,13 @@ class X11Inserter:
             nobody = not receipts and not any(self._selections.holds(name, offer) for name in way.selections)
             return nobody or any(fetch.complete for fetch in receipts)
 
-        begun = time.monotonic()
+        begun = now = time.monotonic()
         end = begun + RECEIPT_S
-        while not self._x.pump(settled, end):
-            end = min(offer.busy_at + RECEIPT_S, begun + LONGEST_S)
-            under_way = any(counts(fetch) for fetch in offer.fetches)
-            if self._stopping or not under_way or time.monotonic() >= end:
+        while not self._x.pump(settled, min(end, now + GLANCE_S)):
+            now = time.monotonic()
+            if any(counts(fetch) for fetch in offer.fetches):  # it is coming, piece by piece
+                end = min(offer.busy_at + RECEIPT_S, begun + LONGEST_S)
+            if self._stopping or now >= end or not self._windows.exists(target):
                 return False
         return any(fetch.complete and fetch.target != self._hint and counts(fetch) for fetch in offer.fetches)
 

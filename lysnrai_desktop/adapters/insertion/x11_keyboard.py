@@ -1,4 +1,4 @@
-"""The keyboard as the inserter needs it: is a modifier held, and press these keys.
+"""The keyboard as the inserter needs it: is a key held, and press these keys.
 
 Keys are sent with XTEST, so that they look like the user's to every program (xterm ignores XSendEvent).
 
@@ -18,15 +18,20 @@ _KEYS = {"v": XK.XK_v, "insert": XK.XK_Insert}
 _LOCKS = {XK.XK_Caps_Lock, XK.XK_Num_Lock, XK.XK_Scroll_Lock, XK.XK_Shift_Lock}
 
 
+def keys_held(display: Display) -> bool:
+    """Tell whether any key is physically down. Lock keys do not count: their state does no harm."""
+    return bool(_held(display))
+
+
 def modifiers_held(display: Display) -> bool:
-    """Tell whether a key that modifies others is physically down. Lock keys do not count: their state does no harm."""
+    """Tell whether one of the keys that are physically down modifies others."""
+    return any(keycode in _held(display) for row in display.get_modifier_mapping() for keycode in row)
+
+
+def _held(display: Display) -> set[int]:
     pressed = display.query_keymap()
-    held = [code for row in display.get_modifier_mapping() for code in row if code and _is_down(pressed, code)]
-    return any(display.keycode_to_keysym(code, 0) not in _LOCKS for code in held)
-
-
-def _is_down(pressed: bytes, keycode: int) -> bool:
-    return bool(pressed[keycode // 8] & 1 << keycode % 8)
+    down = {8 * i + bit for i, byte in enumerate(pressed) for bit in range(8) if byte >> bit & 1}
+    return {keycode for keycode in down if display.keycode_to_keysym(keycode, 0) not in _LOCKS}
 
 
 def keycodes_of(display: Display, chord: Chord) -> list[int]:

@@ -206,7 +206,7 @@ def test_the_release_counts_though_the_modifiers_were_let_go_first(
     assert not seen.edge().down
 
 
-@pytest.mark.parametrize("held", [COMBO, "ctrl+alt", "ctrl", "alt"])
+@pytest.mark.parametrize("held", [COMBO, "ctrl+alt", "ctrl"])  # Alt+Esc is the window manager's
 def test_esc_cancels_while_keys_of_the_hotkey_are_still_held(
     screen: Screen, hotkeys: X11Hotkeys, seen: Seen, held: str
 ) -> None:

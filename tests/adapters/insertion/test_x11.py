@@ -22,10 +22,13 @@ from Xlib import XK, X, Xatom, display
 from Xlib.error import ConnectionClosedError
 from Xlib.protocol import event, rq
 
+from lysnrai_desktop.adapters.hotkeys.x11 import X11Hotkeys
+from lysnrai_desktop.adapters.insertion import x11
 from lysnrai_desktop.adapters.insertion.x11 import X11Inserter
-from lysnrai_desktop.adapters.insertion.x11_selections import PIECE_BYTES, worth_keeping
+from lysnrai_desktop.adapters.insertion.x11_selections import LARGEST_BYTES, PIECE_BYTES, worth_keeping
 from lysnrai_desktop.core.dictation import Delivery
 from lysnrai_desktop.core.faults import Fault, InsertUnavailable, TargetGone, TargetRefused
+from lysnrai_desktop.core.hotkey import Edge
 from lysnrai_desktop.core.settings import InsertionSettings
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.ports import Delivered, Target
@@ -92,6 +95,12 @@ def bench(screen: Screen) -> Iterator[Bench]:
     made = Bench(screen)
     yield made
     made.inserter.shut_down()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests whose target does not fetch: the wait need not be long."""
+    monkeypatch.setattr(x11, "RECEIPT_S", 0.5)
 
 
 class Window:
@@ -362,6 +371,7 @@ def test_our_own_window_is_no_target(bench: Bench, screen: Screen) -> None:
 # --- the truth about the outcome
 
 
+@pytest.mark.usefixtures("impatient")
 def test_without_a_receipt_the_text_is_not_said_to_be_inserted(bench: Bench, screen: Screen) -> None:
     with Window(screen, "w") as window, screen.copied("former"):
         assert bench.insert("Grüße", bench.inserter.capture()) == NOT_DELIVERED
@@ -370,6 +380,7 @@ def test_without_a_receipt_the_text_is_not_said_to_be_inserted(bench: Bench, scr
         assert window.fetch() == "Grüße"  # late, but it is there
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_clipboard_manager_that_fetches_is_no_receipt(bench: Bench, screen: Screen) -> None:
     with Window(screen, "w"), program("clipboard_watcher", screen) as manager:
         assert line_from(manager) == "watching"
@@ -379,6 +390,7 @@ def test_a_clipboard_manager_that_fetches_is_no_receipt(bench: Bench, screen: Sc
         assert line_from(manager) == "5"
 
 
+@pytest.mark.usefixtures("impatient")
 def test_what_the_target_fetched_before_the_keys_is_no_receipt(bench: Bench, screen: Screen) -> None:
     with Window(screen, "w") as window:
         early = bench.inserter._x.call(lambda _: bench.inserter._selections.now())
@@ -428,6 +440,25 @@ def test_modifiers_held_on_keep_the_text_on_the_clipboard(bench: Bench, screen: 
         screen.key_up("shift")
         assert screen.clipboard() == "Grüße"
         assert editor.text() == ""
+
+
+def test_the_text_waits_until_a_hotkey_without_modifiers_is_let_go(
+    bench: Bench, screen: Screen, tmp_path: Path
+) -> None:
+    edges: queue.SimpleQueue[Edge] = queue.SimpleQueue()
+    hotkeys = X11Hotkeys(edges.put, lambda _: None, lambda _: None, screen.environment["DISPLAY"])
+    hotkeys.bind("F9")
+    with qt_editor(tmp_path, screen) as editor:
+        screen.key_down("F9")
+        assert edges.get(timeout=DEADLINE_S).down  # from here on the hotkeys get all keys
+        bench.start("Grüße", bench.inserter.capture())
+        bench.inserter.capture()
+        assert bench.answers.none_yet()
+        screen.key_up("F9")
+
+        assert bench.answers.next() == INSERTED
+        assert await_text(editor) == "Grüße"
+    hotkeys.shut_down()
 
 
 # --- the server
@@ -485,6 +516,110 @@ def test_what_is_on_the_clipboard_is_handed_to_a_clipboard_manager_at_the_end(be
         leaving.join(DEADLINE_S)
 
     assert saved == "Grüße"
+
+
+# --- as the conventions ask (ICCCM)
+
+
+def test_a_program_that_asks_for_several_formats_at_once_gets_them(bench: Bench, screen: Screen) -> None:
+    with Window(screen, "w") as window:
+        bench.inserter.copy(SpokenText("Grüße"))
+        eventually(lambda: screen.clipboard() == "Grüße", "the text is copied")
+        atom = window._display.intern_atom
+        places = {name: atom(f"PLACE_{name}") for name in ("UTF8_STRING", "STRING", "image/png", "TIMESTAMP")}
+        pairs = [number for name, place in places.items() for number in (atom(name), place)]
+        window.window.change_property(atom("ANSWER"), atom("ATOM_PAIR"), 32, pairs)
+
+        assert window.ask("MULTIPLE")
+
+        answered = memoryview(window.read()).cast("I").tolist()
+        refused = [atom("image/png"), X.NONE]
+        assert answered == pairs[:4] + refused + pairs[6:]
+        found = {name: window.window.get_full_property(place, X.AnyPropertyType) for name, place in places.items()}
+        assert bytes(found["UTF8_STRING"].value) == "Grüße".encode()
+        assert bytes(found["STRING"].value) == "Grüße".encode("latin-1")
+
+
+def test_a_form_that_cannot_hold_the_text_is_refused(bench: Bench, screen: Screen) -> None:
+    with Window(screen, "w") as window:
+        bench.inserter.copy(SpokenText("Привет 😀"))
+        eventually(lambda: screen.clipboard() == "Привет 😀", "the text is copied")
+
+        assert not window.ask("STRING")
+        assert not window.ask("image/png")
+        assert window.ask("TEXT")
+        assert window.read().decode() == "Привет 😀"
+
+
+def test_clipboard_managers_are_asked_not_to_keep_what_was_spoken(bench: Bench, screen: Screen) -> None:
+    with Window(screen, "w") as window:
+        bench.start("Grüße", bench.inserter.capture())
+        stamp = window.await_keys()
+
+        assert screen.clipboard("x-kde-passwordManagerHint") == "secret"
+        assert window.fetch(stamp) == "Grüße"
+        assert bench.answers.next() == INSERTED
+
+
+def test_a_text_that_the_user_copies_may_be_kept(bench: Bench, screen: Screen) -> None:
+    bench.inserter.copy(SpokenText("Grüße"))
+    eventually(lambda: screen.clipboard() == "Grüße", "the text is copied")
+
+    assert screen.clipboard("x-kde-passwordManagerHint") == ""
+
+
+def test_a_target_that_dies_while_it_fetches_leaves_the_text_on_the_clipboard(bench: Bench, screen: Screen) -> None:
+    with Window(screen, "w") as window:
+        bench.start(LARGE, bench.inserter.capture())
+        stamp = window.await_keys()
+        assert window.ask("UTF8_STRING", stamp)
+        window.read()
+        assert next_piece(window)
+
+    assert bench.answers.next() == GONE
+    assert screen.clipboard() == LARGE
+
+
+def test_an_owner_that_dies_while_it_is_read_does_not_keep_the_text_from_coming(
+    bench: Bench, screen: Screen, tmp_path: Path
+) -> None:
+    with qt_editor(tmp_path, screen) as editor, Owner(screen) as owner:
+        bench.start("Grüße", bench.inserter.capture())
+        owner.begin_and_die()
+
+        assert bench.answers.next() == INSERTED
+        assert await_text(editor) == "Grüße"
+
+
+def test_a_selection_too_large_to_keep_is_left_out(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    with qt_editor(tmp_path, screen), screen.copied(bytes(LARGEST_BYTES + 1), "application/x-huge"):
+        content = bench.inserter._x.call(lambda _: bench.inserter._selections.read("CLIPBOARD"))
+
+        assert content == {}
+
+
+class Owner(Window):
+    """Owns the clipboard, promises much, and goes."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__(screen, "owner")
+        self.window.set_selection_owner(self._display.intern_atom("CLIPBOARD"), X.CurrentTime)
+        self._display.sync()
+        screen.focus("Qt editor")
+
+    def begin_and_die(self) -> None:
+        atom = self._display.intern_atom
+        while (asked := self.next_event(X.SelectionRequest)).target == atom("TARGETS"):
+            asked.requestor.change_property(asked.property, Xatom.ATOM, 32, [atom("text/html")])
+            self._tell(asked)
+        asked.requestor.change_property(asked.property, atom("INCR"), 32, [1000])
+        self._tell(asked)
+        self._display.close()
+
+    def _tell(self, asked: rq.Event) -> None:
+        answer = {name: getattr(asked, name) for name in ("time", "requestor", "selection", "target", "property")}
+        asked.requestor.send_event(event.SelectionNotify(**answer))
+        self._display.sync()
 
 
 # --- which formats are kept
