@@ -38,13 +38,16 @@ from telemetry.store import NewEvent, Store, StoreDamaged, StoreUnavailable, fil
 from telemetry.wire import (
     LEVELS,
     Config,
+    Content,
     Device,
     Dictation,
     Event,
     Level,
     Refused,
+    encode_content,
     encode_event,
     format_time,
+    judge_content,
     judge_privacy,
     new_id,
     parse_event,
@@ -70,6 +73,15 @@ class Recorded(enum.Enum):
     """Against the contract or its rules on personal data, or not wanted by the service; counted."""
 
     NO_CONSENT = "no_consent"
+
+
+class _Captured(Struct, frozen=True):
+    """An event on its way to the disk: all but its number, which it gets when it enters the queue."""
+
+    id: str
+    level: Level
+    at: float
+    content: bytes
 
 
 class Profile(Struct, frozen=True):
@@ -126,7 +138,7 @@ class Telemetry:
         self._identity = Identity(home)
         self._lock = threading.Lock()
         self._store: Store | None = None
-        self._held: deque[Event] = deque()
+        self._held: deque[_Captured] = deque()
         self._overflowed: Counter[Level] = Counter()
         self._config = Config()
         self._consent: Consent = "unset"
@@ -140,6 +152,7 @@ class Telemetry:
         self._template = _template(profile)
         self._session_id = new_id()
         self._session_seq = 0
+        self._constant = b""
         self._session: Session | None = None
         self._sender = Sender(url, product_key) if url else None
         self._worker = Worker(home, self._sender, profile.query(), self, clock=clock)
@@ -187,36 +200,21 @@ class Telemetry:
             if reason is not None:
                 return self._count_refused(reason, level, at)
             rate = rate_of(self._config, level, module, name)
-            event = replace(
-                self._template,
-                id=new_id(),
+            content = Content(
                 module=module,
                 event_name=name,
                 level=level,
                 message=message,
                 error_domain=error_domain,
                 error_code=error_code,
-                tags=tags,
-                metrics=metrics,
+                tags=tags,  # type: ignore[arg-type]  # any mapping is encoded, and checked as encoded
+                metrics=metrics,  # type: ignore[arg-type]
                 dictation=dictation,
                 user_id=user_id,
-                occurred_at=format_time(at),
                 sample_rate=None if rate == 1 else rate,
             )
-            parse_event(encode_event(event))
-            judge_privacy(
-                {
-                    "module": module,
-                    "eventName": name,
-                    "message": message,
-                    "errorDomain": error_domain,
-                    "errorCode": error_code,
-                    "tags": tags,
-                    "metrics": metrics,
-                    "dictation": None if dictation is None else msgspec.to_builtins(dictation),
-                    "userId": user_id,
-                }
-            )
+            body = encode_content(content)
+            judge_content(content)
         except Refused as refused:
             if refused.reason != "pii_detected":
                 log.warning("event refused: %s %s", refused.reason, refused.field)
@@ -224,9 +222,9 @@ class Telemetry:
         except _UNREADABLE as error:
             log.warning("event refused: %s", type(error).__name__)
             return self._count_refused("bad_type", level, at)
-        return self._keep(event)
+        return self._keep(_Captured(new_id(), level, at, body))
 
-    def _keep(self, event: Event) -> Recorded:
+    def _keep(self, event: _Captured) -> Recorded:
         if not self._lock.acquire(timeout=DISK_S):
             return self._hold(event)
         try:
@@ -243,21 +241,20 @@ class Telemetry:
                 self._worker.wake()
         return outcome
 
-    def _write(self, event: Event) -> Recorded | None:
+    def _write(self, event: _Captured) -> Recorded | None:
         """Under the lock. None where the disk refuses for now."""
         if self._store is None:
             return None
         try:
             for _ in range(2):
-                numbered = replace(
-                    event,
-                    session_id=self._session_id,
-                    session_seq=self._session_seq,
-                    event_seq=self._event_seq + 1,
-                    anonymous_install_id=self._template.anonymous_install_id,
+                body = b'%b,%b,"id":"%b","eventSeq":%d,"occurredAt":"%b"}' % (
+                    event.content[:-1],
+                    self._constant,
+                    event.id.encode(),
+                    self._event_seq + 1,
+                    format_time(event.at).encode(),
                 )
-                at = self._clock()
-                if self._store.add(NewEvent(event.id, event.level, at, encode_event(numbered)), self._epoch):
+                if self._store.add(NewEvent(event.id, event.level, event.at, body), self._epoch):
                     self._event_seq += 1
                     return Recorded.STORED
                 # Another process has changed the user's choice or the install: see which, and ask once more.
@@ -272,7 +269,7 @@ class Telemetry:
             return None
         return Recorded.NO_CONSENT
 
-    def _hold(self, event: Event) -> Recorded:
+    def _hold(self, event: _Captured) -> Recorded:
         """Keep it in memory; beyond the bound the oldest goes, and is counted when the disk is back."""
         self._held.append(event)
         while len(self._held) > HELD_EVENTS:
@@ -492,7 +489,6 @@ class Telemetry:
                 store.begin_anew("forgotten", MIN_LEVEL[self._identity.consent])
                 self._identity.discard()
             self._look_again(store)
-            self._session_seq = self._session_seq or store.next_number("session")
             self._config = store.get("config", Config) or self._config
             self._store = store
         except (StoreUnavailable, OSError) as error:
@@ -513,18 +509,26 @@ class Telemetry:
         self._know_install(store)
 
     def _know_install(self, store: Store) -> None:
+        """Under the lock: be the install that the disk says, in a session that has a number."""
         self._epoch = store.epoch
         if self._min_level == CLOSED:
             return
+        self._session_seq = self._session_seq or store.next_number("session")
         install = self._identity.ensure_install()
-        if install.id == self._template.anonymous_install_id:
+        if install.id == self._template.anonymous_install_id and self._constant:
             return
-        if self._template.anonymous_install_id != _NO_INSTALL:
+        if self._template.anonymous_install_id not in {_NO_INSTALL, install.id}:
             # Another install is another session, so that nothing links the two.
             self._session_id = new_id()
             self._event_seq = 0
             self._session_seq = store.next_number("session")
-        self._template = replace(self._template, anonymous_install_id=install.id)
+        self._template = replace(
+            self._template,
+            anonymous_install_id=install.id,
+            session_id=self._session_id,
+            session_seq=self._session_seq,
+        )
+        self._constant = _constant_part(self._template)
         self._share = share_of_sampling(install.id)
 
     def _set_aside(self, damaged: tuple[int, int] | None = None) -> None:
@@ -551,6 +555,7 @@ class Telemetry:
         self._session_id = new_id()
         self._session_seq = 0
         self._event_seq = 0
+        self._constant = b""
         # A shutdown by the child would end the parent's connection.
         self._sender = None
         self._worker = Worker(self._home, None, self._worker.query, self, clock=self._clock)
@@ -581,6 +586,16 @@ def _template(profile: Profile) -> Event:
     except Refused as refused:
         raise ValueError(f"profile: {refused.reason} {refused.field}") from None
     return event
+
+
+_CONTENT: Final = frozenset(field.encode_name for field in msgspec.structs.fields(Content))
+_OWN: Final = frozenset({"id", "eventSeq", "occurredAt"})
+
+
+def _constant_part(event: Event) -> bytes:
+    """What all events of a session have in common, as it stands in each of them: encoded once."""
+    fields = msgspec.json.decode(encode_event(event))
+    return msgspec.json.encode({key: value for key, value in fields.items() if key not in _CONTENT | _OWN})[1:-1]
 
 
 _clients: weakref.WeakSet[Telemetry] = weakref.WeakSet()

@@ -41,6 +41,8 @@ FILE: Final = "telemetry.db"
 OPEN_S: Final = 2.0
 """How long opening waits for another process that opens at the same moment."""
 
+_DURABLE: Final = LEVELS.index("error")
+
 _DAMAGE: Final = frozenset(
     {
         sqlite3.SQLITE_CORRUPT,
@@ -171,21 +173,27 @@ class Store:
         When it returns True the event survives the end of the process, and for error and fatal the loss of power.
         """
         level = LEVELS.index(event.level)
+        row = (event.id, event.at, level, event.at, len(event.body), event.body, level, epoch)
         if not self._lock.acquire(timeout=self._wait_s):
             raise StoreUnavailable("busy")
         try:
-            with _translated():
-                if level >= 3:
-                    self._db.execute("PRAGMA synchronous = FULL")
-                inserted = self._db.execute(
-                    _ADD, (event.id, event.at, level, event.at, len(event.body), event.body, level, epoch)
-                )
-                return inserted.rowcount == 1
+            if level < _DURABLE:
+                return self._db.execute(_ADD, row).rowcount == 1
+            with self._durable():
+                return self._db.execute(_ADD, row).rowcount == 1
+        except sqlite3.Error as error:
+            raise _told(error) from error
         finally:
-            if level >= 3:
-                with contextlib.suppress(sqlite3.Error):
-                    self._db.execute("PRAGMA synchronous = NORMAL")
             self._lock.release()
+
+    @contextlib.contextmanager
+    def _durable(self) -> Iterator[None]:
+        """Let the commit reach the platter, not only the system."""
+        self._db.execute("PRAGMA synchronous = FULL")
+        try:
+            yield
+        finally:
+            self._db.execute("PRAGMA synchronous = NORMAL")
 
     def count(
         self, state: Literal["rejected", "evicted"], reason: str, level: Level, at: float, number: int = 1
@@ -646,11 +654,15 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", None)
-        damaged = code is not None and (code == _SHORT_READ or code & 0xFF in _DAMAGE)
-        kind = StoreDamaged if damaged else StoreUnavailable
-        raise kind(getattr(error, "sqlite_errorname", type(error).__name__)) from error
+        raise _told(error) from error
     except (TypeError, ValueError, UnicodeDecodeError, msgspec.MsgspecError) as error:
         raise StoreDamaged(type(error).__name__) from error
     except OSError as error:
         raise StoreUnavailable(type(error).__name__) from error
+
+
+def _told(error: sqlite3.Error) -> StoreUnavailable | StoreDamaged:
+    code = getattr(error, "sqlite_errorcode", None)
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    damaged = code is not None and (code == _SHORT_READ or code & 0xFF in _DAMAGE)
+    return StoreDamaged(name) if damaged else StoreUnavailable(name)

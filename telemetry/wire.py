@@ -34,10 +34,12 @@ __all__ = [
     "MAX_BATCH_EVENTS",
     "MAX_BATCH_GZIP_BYTES",
     "MAX_BATCH_PLAIN_BYTES",
+    "MAX_CONTENT_BYTES",
     "MAX_EVENT_BYTES",
     "PAST_S",
     "Batch",
     "Config",
+    "Content",
     "Device",
     "Dictation",
     "Event",
@@ -54,10 +56,12 @@ __all__ = [
     "Verdict",
     "Verdicts",
     "compare_versions",
+    "encode_content",
     "encode_event",
     "find_pii",
     "fingerprint",
     "format_time",
+    "judge_content",
     "judge_privacy",
     "judge_time",
     "new_id",
@@ -73,6 +77,9 @@ MAX_EVENT_BYTES: Final = 16 * 1024
 MAX_BATCH_EVENTS: Final = 100
 MAX_BATCH_GZIP_BYTES: Final = 512 * 1024
 MAX_BATCH_PLAIN_BYTES: Final = 4 * 1024 * 1024
+MAX_CONTENT_BYTES: Final = MAX_EVENT_BYTES - 2048
+"""Of a client's event: what the rest of it, at its longest, leaves."""
+
 PAST_S: Final = 30 * 86_400
 FUTURE_S: Final = 600
 
@@ -132,7 +139,24 @@ class Device(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="came
     locale: Text16 | None = None
 
 
-class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", forbid_unknown_fields=True):
+class Content(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel", forbid_unknown_fields=True):
+    """What happened: the part of an event that the caller of `record` says."""
+
+    module: Slug64
+    event_name: EventName
+    level: Level
+    message: Annotated[str, Meta(max_length=1024)] | None = None
+    error_domain: Text64 | None = None
+    error_code: Text64 | None = None
+    tags: Annotated[dict[TagKey, Annotated[str, Meta(max_length=200)]], Meta(max_length=32)] | None = None
+    metrics: Annotated[dict[TagKey, float], Meta(max_length=32)] | None = None
+    dictation: Dictation | None = None
+    user_id: Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9._~:-]*$")] | None = None
+    sample_rate: Annotated[float, Meta(gt=0, le=1)] | None = None
+    """What the client applied; absent is 1."""
+
+
+class Event(Content, frozen=True, kw_only=True, omit_defaults=True, rename="camel", forbid_unknown_fields=True):
     """One event as it stands on the wire. Keys that begin with `x-` may stand beside these."""
 
     id: EventId
@@ -144,25 +168,12 @@ class Event(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="camel
     app_version: Text32
     build_number: Text32 | None = None
     release_channel: ReleaseChannel
-    module: Slug64
-    event_name: EventName
-    level: Level
-    message: Annotated[str, Meta(max_length=1024)] | None = None
-    error_domain: Text64 | None = None
-    error_code: Text64 | None = None
-    tags: Annotated[dict[TagKey, Annotated[str, Meta(max_length=200)]], Meta(max_length=32)] | None = None
-    metrics: Annotated[dict[TagKey, float], Meta(max_length=32)] | None = None
-    dictation: Dictation | None = None
     device: Device | None = None
     session_id: Uuid
     session_seq: Count
     event_seq: Count
     anonymous_install_id: Uuid
-    user_id: Annotated[str, Meta(min_length=1, max_length=64, pattern="^[A-Za-z0-9._~:-]*$")] | None = None
     occurred_at: Time
-    sample_rate: Annotated[float, Meta(gt=0, le=1)] | None = None
-    """What the client applied; absent is 1."""
-
     schema_version: Literal[1]
 
 
@@ -296,6 +307,7 @@ class Refused(Exception):
 
 _ENCODE: Final = msgspec.json.Encoder()
 _DECODE_EVENT: Final = msgspec.json.Decoder(Event)
+_DECODE_CONTENT: Final = msgspec.json.Decoder(Content)
 _DECODE_BATCH: Final = msgspec.json.Decoder(Batch)
 _EVENT_TYPE: Final = inspect.type_info(Event)
 _FIELDS: Final[dict[str, inspect.Field]] = (
@@ -310,11 +322,28 @@ _IDS: Final = ("id", "session_id", "anonymous_install_id")
 _ESCAPES: Final = re.compile(rb"\\[un]")
 
 
+_ids: Final[list[str]] = []
+"""Random ids made ahead: one call for randomness can cost more than all the rest of an event."""
+
+
 def new_id() -> str:
-    """A random UUID of version 4 (RFC 9562, 5.4); half the time of uuid.uuid4, and no import of `platform`."""
-    number = int.from_bytes(os.urandom(16)) & ~(0xF << 76) & ~(0x3 << 62) | 4 << 76 | 2 << 62
+    """A random UUID of version 4 (RFC 9562, 5.4). Safe from any thread and after a fork."""
+    try:
+        return _ids.pop()
+    except IndexError:
+        made = os.urandom(16 * 64)
+        _ids.extend(_uuid4(made[start : start + 16]) for start in range(16, len(made), 16))
+        return _uuid4(made[:16])
+
+
+def _uuid4(random: bytes) -> str:
+    number = int.from_bytes(random) & ~(0xF << 76) & ~(0x3 << 62) | 4 << 76 | 2 << 62
     text = f"{number:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ids.clear)
 
 
 def encode_event(event: Event) -> bytes:
@@ -338,6 +367,24 @@ def parse_event(body: bytes | Raw) -> Event:
         except (msgspec.MsgspecError, UnicodeDecodeError):
             pass  # which field and why: below
     return _parse_carefully(body)
+
+
+def encode_content(content: Content) -> bytes:
+    """The content as JSON, held against every limit of form. Raises Refused, and what encoding raises for no JSON."""
+    body = _ENCODE.encode(content)
+    if _ESCAPES.search(body) is None and len(body) < MAX_CONTENT_BYTES:
+        try:
+            _DECODE_CONTENT.decode(body)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            pass  # which field and why: below
+        else:
+            return body
+    value = json.loads(body)
+    for key, item in value.items():
+        _hold(item, _FIELDS[key].type, key)
+    if len(body) >= MAX_CONTENT_BYTES:
+        raise Refused("too_large")
+    return body
 
 
 def parse_batch(body: bytes) -> Batch:
@@ -546,6 +593,47 @@ def judge_privacy(fields: Mapping[str, Any]) -> None:
             for text in found:
                 if (rule := find_pii(text, skip)) is not None:
                     raise Refused("pii_detected", field, rule)
+
+
+def judge_content(content: Content) -> None:
+    """As judge_privacy, for what a client records: about 2 µs where its words were seen before."""
+    _clean("module", content.module)
+    _clean("eventName", content.event_name)
+    for field, text in (
+        ("message", content.message),
+        ("errorDomain", content.error_domain),
+        ("errorCode", content.error_code),
+        ("userId", content.user_id),
+    ):
+        if text is not None:
+            _clean(field, text)
+    if content.tags:
+        for key, text in content.tags.items():
+            _clean("tags", key)
+            _clean("tags", text)
+    if content.metrics:
+        for key in content.metrics:
+            _clean("metrics", key)
+    if (told := content.dictation) is not None:
+        for text in (told.backend, told.reason, told.language, told.model, told.result):
+            if text is not None:
+                _clean("dictation", text)
+
+
+_known_clean: Final[set[str]] = set()
+"""Words that no rule finds anything in: an app says the same few again and again."""
+
+_MOST_KNOWN: Final = 4096
+
+
+def _clean(field: str, text: str) -> None:
+    if text in _known_clean:
+        return
+    if (rule := find_pii(text)) is not None:
+        raise Refused("pii_detected", field, rule)
+    if len(_known_clean) >= _MOST_KNOWN:
+        _known_clean.clear()
+    _known_clean.add(text)
 
 
 def _collect(value: Any, found: list[str]) -> None:

@@ -1,6 +1,7 @@
 """Every body is held against every limit, by the fast way and the careful way alike."""
 
 import json
+import os
 import time
 import uuid
 from typing import Any
@@ -129,6 +130,19 @@ def test_each_level_and_reason_is_listed_once() -> None:
 def test_public_names_are_sorted_and_there() -> None:
     assert wire.__all__ == sorted(wire.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name))
     assert all(hasattr(wire, name) for name in wire.__all__)
+
+
+def test_a_forked_child_makes_other_ids_than_its_parent() -> None:
+    wire.new_id()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, wire.new_id().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        assert told.read() not in {wire.new_id() for _ in range(200)}
 
 
 def test_a_new_id_is_a_uuid_of_version_4_and_another_each_time() -> None:
