@@ -20,6 +20,7 @@ from lysnrai_desktop.core.hotkey import Edge
 from lysnrai_desktop.core.settings import EngineSettings
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.core.status import Status
+from lysnrai_desktop.core.takes import TakeRecord
 
 Post = Callable[[Event], None]
 """Hands an event to the dictation thread. Safe from any thread, never blocks."""
@@ -49,15 +50,8 @@ class Microphone(Protocol):
     def shut_down(self) -> None: ...
 
 
-class Take(BlockSink, Protocol):
-    """The audio of one dictation: written by the microphone, on disk before anybody reads it.
-
-    The take posts MicrophoneLive(session) when its first block is on disk, TakeClosed(session) after its last.
-    """
-
-    @property
-    def id(self) -> str:
-        """Names the take outside this process: time and number, no content."""
+class Audio(Protocol):
+    """What an engine hears: samples that may still be growing in number."""
 
     @property
     def rate_hz(self) -> int:
@@ -71,6 +65,17 @@ class Take(BlockSink, Protocol):
 
     def read(self, start: int, limit: int) -> bytes:
         """At most `limit` samples from `start` on, as 16-bit PCM; shorter only at the readable end."""
+
+
+class Take(BlockSink, Audio, Protocol):
+    """The audio of one dictation: written by the microphone, on disk before anybody reads it.
+
+    The take posts MicrophoneLive(session) when its first block is on disk, TakeClosed(session) after its last.
+    """
+
+    @property
+    def id(self) -> str:
+        """Names the take outside this process: time and number, no content."""
 
     def erase(self) -> None:
         """Remove every trace from the disk; later blocks are thrown away, waiters are let go."""
@@ -89,13 +94,38 @@ class Journal(Protocol):
         """Blocks until all that was recorded is on disk (2 s at most)."""
 
 
+class StoredTake(Audio, Protocol):
+    """A take that an earlier dictation left, nobody else's until it is closed. Its calls block for the disk."""
+
+    @property
+    def record(self) -> TakeRecord: ...
+
+    def mark(self, outcome: str, now: float) -> None:
+        """Write down what became of it at last. `now`: seconds since 1970. Raises DiskFault."""
+
+    def drop(self) -> None:
+        """Remove every trace from the disk. Raises DiskFault."""
+
+    def close(self) -> None: ...
+
+
+class TakeStore(Protocol):
+    """The takes on the disk that nobody is working on. Its calls block for the disk."""
+
+    def records(self) -> Sequence[TakeRecord]:
+        """Oldest first."""
+
+    def open(self, take_id: str) -> StoredTake:
+        """Raises TakeUnknown, TakeBusy, DiskFault."""
+
+
 class Engine(Protocol):
-    """Hears takes and posts Voice, Final, EngineDone, EngineFailed; partial text goes to `on_partial`."""
+    """Hears audio and posts Voice, Final, EngineDone, EngineFailed; partial text goes to `on_partial`."""
 
     def warm(self, settings: EngineSettings) -> None:
         """Start ahead of need, as these settings will want it."""
 
-    def start(self, session: int, take: Take, from_sample: int, settings: EngineSettings) -> None:
+    def start(self, session: int, take: Audio, from_sample: int, settings: EngineSettings) -> None:
         """Hear the take from a sample on, while it grows. A session under way is given up for the new one."""
 
     def finish(self, session: int) -> None:

@@ -1,10 +1,11 @@
-"""`lysnrai transcribe FILE…`: audio files to text, as it comes, with the engine that dictates.
+"""`lysnrai transcribe FILE…`, `lysnrai takes transcribe ID`: sound to text, as it comes, with the engine that dictates.
 
-    audio_file ─ blocks ─▶ FileTake ─▶ EngineLink ─ finals ─▶ a Writer for the format ─▶ standard output
+    audio_file ─ blocks ─▶ FileAudio ─▶ EngineLink ─ finals ─▶ a Writer for the format ─▶ standard output
+                    a stored take ─▶
 
 Text goes to standard output, progress and faults to standard error. A file that cannot be read stops no other.
 
-Imports: adapters, runtime, core, ui.texts. May be imported by: cli.
+Imports: adapters, runtime, ports, core, ui.texts. May be imported by: cli.
 """
 
 from __future__ import annotations
@@ -14,16 +15,20 @@ import os
 import queue
 import sys
 import threading
+import time
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from lysnrai_desktop.adapters.audio_file import AudioFile, audio_file
 from lysnrai_desktop.adapters.paths import Home
 from lysnrai_desktop.adapters.settings_file import SettingsFile
-from lysnrai_desktop.core.audio import SAMPLE_BYTES, Block
+from lysnrai_desktop.core.audio import SAMPLE_BYTES
 from lysnrai_desktop.core.dictation import EngineDone, EngineFailed, Event, Final, Outcome
 from lysnrai_desktop.core.faults import AudioFileUnreadable
-from lysnrai_desktop.core.settings import Settings
 from lysnrai_desktop.core.speech import Segment
+from lysnrai_desktop.core.takes import TRANSCRIBED
+from lysnrai_desktop.ports import Audio, StoredTake
 from lysnrai_desktop.runtime.engine_link import EngineLink
 from lysnrai_desktop.runtime.models import Models, load_catalogue, models_dir
 from lysnrai_desktop.ui import texts
@@ -35,70 +40,87 @@ KEEP_S = 180.0
 
 def transcribe(files: list[Path], form: str, quiet: bool, home: Home, settings_file: SettingsFile) -> int:
     """Write down each file; returns the exit status: 1 if any of them could not be."""
-    settings = settings_file.current()
-    models = Models(models_dir(home.folder, os.environ), load_catalogue(), settings.models)
-    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-    link = EngineLink(
-        events.put,
-        on_partial=lambda _session, _text: None,
-        on_state=lambda _state, _model: None,
-        command=(sys.executable, "-m", "lysnrai_desktop.engines.host", "whisper"),
-        locate_model=lambda name: models.ready(name).path,
-    )
     status = 0
-    try:
-        for number, path in enumerate(files, 1):
-            heading = path.name if len(files) > 1 else ""
+    with _Listener(home, settings_file, Bar(quiet)) as listener:
+        for path in files:
             try:
-                with audio_file(path) as audio:
-                    code = _one(link, events, number, audio, settings, Writer(form, heading), Bar(quiet))
+                with audio_file(path) as file:
+                    audio = FileAudio(file)
+                    writer = Writer(form, path.name if len(files) > 1 else "")
+                    code = listener.write_down(audio, file.duration_s, writer)
+                    code = audio.code or code
             except AudioFileUnreadable as fault:
                 code = fault.code
             if code:
                 status = 1
                 advice = texts.fault(code)
                 print(f"{path.name}: {advice.sentence} {advice.remedy} ({code})", file=sys.stderr)
-    finally:
-        link.shut_down()
     return status
 
 
-def _one(
-    link: EngineLink,
-    events: queue.SimpleQueue[Event],
-    session: int,
-    audio: AudioFile,
-    settings: Settings,
-    writer: Writer,
-    bar: Bar,
-) -> str:
-    """Write one file down; the code of what went wrong, "" if nothing did."""
-    take = FileTake(audio)
-    writer.begin()
-    link.start(session, take, 0, settings.engine)
-    link.finish(session)
-    code: str | None = None
-    while code is None:
-        match events.get():
-            case Final(session=number, segment=segment) if number == session:
-                bar.clear()
-                writer.segment(segment, audio.rate_hz)
-                bar.show(segment.end / audio.rate_hz, audio.duration_s)
-            case EngineDone(session=number) if number == session:
-                code = ""
-            case EngineFailed(session=number, code=failed) if number == session:
-                code = failed
-            case _:
-                pass  # voice edges, and what is late of the file before
-    bar.clear()
-    writer.end()
-    return take.code or code
+def transcribe_take(take: StoredTake, home: Home, settings_file: SettingsFile) -> str:
+    """Write a take down and mark it; the code of what went wrong, "" if nothing did.
+
+    Raises:
+        DiskFault: it is written down, but cannot be marked.
+    """
+    writer = Writer("txt", "")
+    with _Listener(home, settings_file, Bar(quiet=False)) as listener:
+        code = listener.write_down(take, take.record.duration_s, writer)
+    if not code:
+        take.mark(TRANSCRIBED if writer.count else Outcome.NOTHING_HEARD, time.time())
+    return code
 
 
-class FileTake:
-    """A file as a take (ports.Take): decoded when the engine asks, forgotten when it has gone past."""
+class _Listener:
+    """An engine for one thing after the other."""
 
-    id = "file"
+    def __init__(self, home: Home, settings_file: SettingsFile, bar: Bar) -> None:
+        self._settings = settings_file.current()
+        models = Models(models_dir(home.folder, os.environ), load_catalogue(), self._settings.models)
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._bar = bar
+        self._session = 0
+        self._link = EngineLink(
+            self._events.put,
+            on_partial=lambda _session, _text: None,
+            on_state=lambda _state, _model: None,
+            command=(sys.executable, "-m", "lysnrai_desktop.engines.host", "whisper"),
+            locate_model=lambda name: models.ready(name).path,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._link.shut_down()
+
+    def write_down(self, audio: Audio, duration_s: float, writer: Writer) -> str:
+        """Write one piece of audio down; the code of what went wrong, "" if nothing did."""
+        self._session += 1
+        writer.begin()
+        self._link.start(self._session, audio, 0, self._settings.engine)
+        self._link.finish(self._session)
+        code: str | None = None
+        while code is None:
+            match self._events.get():
+                case Final(session=number, segment=segment) if number == self._session:
+                    self._bar.clear()
+                    writer.segment(segment, audio.rate_hz)
+                    self._bar.show(segment.end / audio.rate_hz, duration_s)
+                case EngineDone(session=number) if number == self._session:
+                    code = ""
+                case EngineFailed(session=number, code=failed) if number == self._session:
+                    code = failed
+                case _:
+                    pass  # voice edges, and what is late of the one before
+        self._bar.clear()
+        writer.end()
+        return code
+
+
+class FileAudio:
+    """A file as ports.Audio: decoded when the engine asks, forgotten when it has gone past."""
 
     def __init__(self, audio: AudioFile) -> None:
         self.rate_hz = audio.rate_hz
@@ -140,18 +162,6 @@ class FileTake:
         else:
             self._pcm += block.pcm
 
-    def block(self, block: Block) -> None:
-        raise NotImplementedError("a file is only read")
-
-    def end(self) -> None:
-        raise NotImplementedError("a file is only read")
-
-    def erase(self) -> None:
-        raise NotImplementedError("a file is only read")
-
-    def keep(self, outcome: Outcome, code: str) -> None:
-        raise NotImplementedError("a file is only read")
-
 
 class Writer:
     """Segments to standard output, in one of the formats, as they come."""
@@ -159,7 +169,8 @@ class Writer:
     def __init__(self, form: str, heading: str) -> None:
         """`heading`: names the file where there are several."""
         self._form, self._heading = form, heading
-        self._count = 0
+        self.count = 0
+        """Segments with words so far."""
 
     def begin(self) -> None:
         if self._form == "vtt":
@@ -171,7 +182,7 @@ class Writer:
         text = segment.text.reveal().strip()
         if not any(character.isalnum() for character in text):
             return
-        self._count += 1
+        self.count += 1
         start_s, end_s = segment.start / rate_hz, segment.end / rate_hz
         match self._form:
             case "json":
@@ -179,7 +190,7 @@ class Writer:
                 named = {"file": self._heading} if self._heading else {}
                 _out(json.dumps(named | line | {"language": segment.language}, ensure_ascii=False) + "\n")
             case "srt":
-                _out(f"{self._count}\n{timestamp(start_s, ',')} --> {timestamp(end_s, ',')}\n{text}\n\n")
+                _out(f"{self.count}\n{timestamp(start_s, ',')} --> {timestamp(end_s, ',')}\n{text}\n\n")
             case "vtt":
                 _out(f"{timestamp(start_s, '.')} --> {timestamp(end_s, '.')}\n{text}\n\n")
             case _:

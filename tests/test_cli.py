@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lysnrai_desktop.cli import FAILED, NO_SCREEN, NOT_RUNNING, OK, USAGE, main
+from lysnrai_desktop.cli import main
+from lysnrai_desktop.cli.context import FAILED, NO_SCREEN, NOT_RUNNING, OK, USAGE
 
 
 @pytest.fixture(autouse=True)

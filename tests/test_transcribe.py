@@ -17,7 +17,7 @@ from hypothesis import given, strategies as st
 
 from lysnrai_desktop.adapters.audio_file import audio_file
 from lysnrai_desktop.core.speech import Segment, SpokenText
-from lysnrai_desktop.transcribe import FileTake, Writer, timestamp
+from lysnrai_desktop.transcribe import FileAudio, Writer, timestamp
 from tests import speech
 
 SENTENCE = "he might even have been made amiable himself"
@@ -106,15 +106,15 @@ def test_formats_number_what_has_words(form: str, expected: str, capsys: pytest.
 
 
 @pytest.fixture
-def ramp(tmp_path: Path) -> Iterator[FileTake]:
+def ramp(tmp_path: Path) -> Iterator[FileAudio]:
     """A long file in which every sample says where it stands."""
     path = tmp_path / "ramp.wav"
     speech.write_wav(path, (np.arange(400 * 8000) % 2000 - 1000).astype(np.float64) / 32768, 8000)
     with audio_file(path) as audio:
-        yield FileTake(audio)
+        yield FileAudio(audio)
 
 
-def test_a_file_is_read_as_a_take_and_forgotten_behind_the_engine(ramp: FileTake) -> None:
+def test_a_file_is_read_as_a_take_and_forgotten_behind_the_engine(ramp: FileAudio) -> None:
     at = 0
     while True:
         readable, ended = ramp.wait(at, 1.0)

@@ -1,45 +1,30 @@
 """Short sounds that say: I hear you, I have stopped, that went wrong.
 
-A thread of its own, started with the first cue, plays through libpulse-simple (PulseAudio and PipeWire). Not through
-PortAudio: that is one for the whole process, and the microphone's thread must never wait for a loudspeaker.
+A thread of its own, started with the first cue, plays them (adapters/playback.py).
 
 A cue is a courtesy. Where it cannot be played it is counted, nothing more; and one that would come late is left out,
 for a sound that says "now" at the wrong time misleads (a cold sound server was seen to take 2 s).
 
-Imports: core. May be imported by: app.
+Imports: core, adapters/playback. May be imported by: app.
 """
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import queue
 import threading
 import time
 import wave
-from functools import cache
 from pathlib import Path
 
 from lysnrai_desktop import ASSETS
+from lysnrai_desktop.adapters.playback import Playback
 from lysnrai_desktop.core.dictation import Sound
 
 log = logging.getLogger(__name__)
 
 LATE_S = 0.5
 CLOSING_S = 1.0
-
-
-class _SampleSpec(ctypes.Structure):
-    _fields_ = (("format", ctypes.c_int), ("rate", ctypes.c_uint32), ("channels", ctypes.c_uint8))
-
-
-class _BufferAttr(ctypes.Structure):
-    _fields_ = tuple((name, ctypes.c_uint32) for name in ("maxlength", "tlength", "prebuf", "minreq", "fragsize"))
-
-
-_S16LE = 3
-_PLAYBACK = 1
-_SERVER_DECIDES = 0xFFFFFFFF
 
 
 class Cues:
@@ -88,59 +73,10 @@ def _play(file: Path, until: float) -> None:
         OSError: no such file, no libpulse-simple, no sound server, one that went away, or it is too late.
     """
     with wave.open(str(file)) as opened:
-        spec = _SampleSpec(_S16LE, opened.getframerate(), opened.getnchannels())
         pcm = opened.readframes(opened.getnframes())
-    library = _library()
     # The whole cue fits the server's buffer, so a busy machine cannot make it stutter.
-    attributes = _BufferAttr(_SERVER_DECIDES, len(pcm), _SERVER_DECIDES, _SERVER_DECIDES, _SERVER_DECIDES)
-    code = ctypes.c_int(0)
-    stream = library.pa_simple_new(
-        None,
-        b"LysnrAI",
-        _PLAYBACK,
-        None,
-        b"cue",
-        ctypes.byref(spec),
-        None,
-        ctypes.byref(attributes),
-        ctypes.byref(code),
-    )
-    if not stream:
-        raise OSError(f"sound server: {code.value}")
-    try:
+    with Playback(opened.getframerate(), opened.getnchannels(), "cue", buffer_bytes=len(pcm)) as playback:
         if time.monotonic() > until:
             raise OSError("too late")
-        if library.pa_simple_write(stream, pcm, len(pcm), ctypes.byref(code)) < 0:
-            raise OSError(f"sound server: {code.value}")
-        if library.pa_simple_drain(stream, ctypes.byref(code)) < 0:
-            raise OSError(f"sound server: {code.value}")
-    finally:
-        library.pa_simple_free(stream)
-
-
-@cache
-def _library() -> ctypes.CDLL:
-    """PulseAudio's simple API (pulse/simple.h).
-
-    Raises:
-        OSError: this system has none.
-    """
-    library = ctypes.CDLL("libpulse-simple.so.0")
-    pointer, error = ctypes.c_void_p, ctypes.POINTER(ctypes.c_int)
-    library.pa_simple_new.restype = pointer
-    library.pa_simple_new.argtypes = (
-        ctypes.c_char_p,
-        ctypes.c_char_p,
-        ctypes.c_int,
-        ctypes.c_char_p,
-        ctypes.c_char_p,
-        ctypes.POINTER(_SampleSpec),
-        pointer,
-        ctypes.POINTER(_BufferAttr),
-        error,
-    )
-    library.pa_simple_write.argtypes = (pointer, ctypes.c_char_p, ctypes.c_size_t, error)
-    library.pa_simple_drain.argtypes = (pointer, error)
-    library.pa_simple_free.argtypes = (pointer,)
-    library.pa_simple_free.restype = None
-    return library
+        playback.write(pcm)
+        playback.drain()

@@ -29,6 +29,7 @@
     ├── DiskFault
     │   ├── DiskFull             disk.full
     │   └── DiskReadOnly         disk.read_only
+    ├── PlaybackUnavailable      playback.unavailable     no loudspeaker, or no sound server
     ├── TakeFault
     │   ├── TakeUnknown          take.unknown             no take of that name
     │   └── TakeBusy             take.busy                being recorded, or another process is working on it
@@ -181,6 +182,10 @@ class DiskFull(DiskFault):
 
 class DiskReadOnly(DiskFault):
     code = "disk.read_only"
+
+
+class PlaybackUnavailable(Fault):
+    code = "playback.unavailable"
 
 
 class TakeFault(Fault):

@@ -5,7 +5,7 @@
     insert                      text to the window that has the focus; the answer says where it is now
     quit                        end the app; the conversation ends when it has
 
-What is absent: sockets (adapters/control_socket.py) and words for people (cli.py).
+What is absent: sockets (adapters/control_socket.py) and words for people (cli).
 
 Imports: core, ports. May be imported by: app.
 """

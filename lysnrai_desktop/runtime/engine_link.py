@@ -35,7 +35,7 @@ from lysnrai_desktop.core.audio import SAMPLE_BYTES
 from lysnrai_desktop.core.faults import EngineDied, EngineStartFailed, EngineTimeout, Fault
 from lysnrai_desktop.core.settings import EngineSettings
 from lysnrai_desktop.core.speech import Segment, SpokenText
-from lysnrai_desktop.ports import Post, Take
+from lysnrai_desktop.ports import Audio, Post
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class _Warm:
 @dataclass(frozen=True, slots=True)
 class _Start:
     session: int
-    take: Take
+    take: Audio
     from_sample: int
     settings: EngineSettings
 
@@ -138,7 +138,7 @@ class EngineLink:
     def warm(self, settings: EngineSettings) -> None:
         self._items.put(_Warm(settings))
 
-    def start(self, session: int, take: Take, from_sample: int, settings: EngineSettings) -> None:
+    def start(self, session: int, take: Audio, from_sample: int, settings: EngineSettings) -> None:
         self._items.put(_Start(session, take, from_sample, settings))
 
     def finish(self, session: int) -> None:
@@ -344,7 +344,7 @@ def _needs_another(old: EngineSettings, new: EngineSettings) -> bool:
 class _Session:
     """One take on its way into a process, fed by a thread of its own."""
 
-    def __init__(self, number: int, take: Take, from_sample: int, process: _Process) -> None:
+    def __init__(self, number: int, take: Audio, from_sample: int, process: _Process) -> None:
         self.number = number
         self.final = self.fed = from_sample
         """Ends of what has its final and of what was sent, in samples of the take."""

@@ -9,7 +9,7 @@ files that are right are kept, only the others are brought. Being killed at any 
 next `get` goes on from and nobody else looks at.
 
 Decided here: the order of the sources, consent, space, what is kept. Absent: what a source does (model_sources.py),
-rows and progress bars (cli.py).
+rows and progress bars (cli/models.py).
 
 Imports: core. May be imported by: app, cli.
 """

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lysnrai_desktop.core.dictation import Outcome
+from lysnrai_desktop.core.takes import TRANSCRIBED
 
 APP = "LysnrAI"
 
@@ -121,6 +122,10 @@ FAULTS: Mapping[str, Advice] = {
         "LysnrAI cannot write to its folder.",
         "Make the folder writable, or set LYSNRAI_HOME to one that is.",
     ),
+    "playback.unavailable": Advice(
+        "Sound cannot be played on this computer.",
+        "Check that it has a loudspeaker, and a sound server such as PulseAudio or PipeWire.",
+    ),
     "take.unknown": Advice(
         "There is no recording of that name.",
         "See which there are: in the menu, or with “lysnrai takes” in a terminal.",
@@ -160,6 +165,10 @@ OUTCOMES: Mapping[str, str] = {
     Outcome.FAILED: "Not inserted",
 }
 
+INTERRUPTED = "Interrupted"
+"""In place of an outcome, where there was none."""
+GIVEN = "Transcribed"
+
 ENGINE_STARTING = "Loading the model…"
 """In place of Finishing, while that is what takes the time."""
 
@@ -196,6 +205,23 @@ def working(state_name: str, engine: str) -> str:
 def outcome(name: str) -> str:
     """What became of a dictation, in a few words."""
     return OUTCOMES[name]
+
+
+def take_outcome(name: str | None) -> str:
+    """What became of a take. One of a later version's outcomes is called by its name."""
+    if name is None:
+        return INTERRUPTED
+    return GIVEN if name == TRANSCRIBED else OUTCOMES.get(name, name)
+
+
+def duration(seconds: float) -> str:
+    """A length of time as people say it: "12 s", "3 min 12 s", "1 h 5 min"."""
+    whole = max(1, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def hotkey(combo: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from lysnrai_desktop.adapters import cues
+from lysnrai_desktop.adapters import cues, playback
 from lysnrai_desktop.core.dictation import Sound
 from tests.desktop.processes import eventually, running
 from tests.desktop.sound import PulseServer
@@ -66,7 +66,7 @@ def test_without_the_library_it_is_only_counted(player: cues.Cues, monkeypatch: 
     def missing() -> None:
         raise OSError("libpulse-simple.so.0: cannot open shared object file")
 
-    monkeypatch.setattr(cues, "_library", missing)
+    monkeypatch.setattr(playback, "_library", missing)
 
     player.play(Sound.LIVE)
 

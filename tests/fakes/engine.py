@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from lysnrai_desktop.core.faults import Fault
 from lysnrai_desktop.core.settings import EngineSettings
-from lysnrai_desktop.ports import Take
+from lysnrai_desktop.ports import Audio
 
 
 @dataclass
@@ -14,13 +14,13 @@ class FakeEngine:
     """Remembers what it was asked for; the test posts its answers. `refusal` is raised by the next `start`."""
 
     calls: list[tuple[str, int]] = field(default_factory=list)
-    takes: dict[int, Take] = field(default_factory=dict)
+    takes: dict[int, Audio] = field(default_factory=dict)
     refusal: Fault | None = None
 
     def warm(self, settings: EngineSettings) -> None:
         self.calls.append((f"warm {settings.model}", 0))
 
-    def start(self, session: int, take: Take, from_sample: int, settings: EngineSettings) -> None:
+    def start(self, session: int, take: Audio, from_sample: int, settings: EngineSettings) -> None:
         self.calls.append((f"start {settings.model} from {from_sample}", session))
         self.takes[session] = take
         if self.refusal is not None:

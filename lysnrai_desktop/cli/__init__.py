@@ -2,7 +2,7 @@
 
     lysnrai                         start the app, or find the one that runs
     lysnrai toggle|start|stop|cancel|status|insert|quit     ask the running app
-    lysnrai devices|models|transcribe|doctor                work by themselves, without a screen
+    lysnrai devices|models|takes|transcribe|doctor          work by themselves, without a screen
 
 Heavy modules are imported by the verb that needs them: `lysnrai toggle`, bound to a desktop's key, must be quick.
 
@@ -23,14 +23,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from lysnrai_desktop.adapters import control_socket, paths
-from lysnrai_desktop.adapters.settings_file import SettingsFile, overrides_from
+from lysnrai_desktop.adapters import control_socket
+from lysnrai_desktop.cli import models, takes
+from lysnrai_desktop.cli.context import FAILED, NO_SCREEN, NOT_RUNNING, OK, fail, home, settings
 from lysnrai_desktop.core.faults import Fault
 from lysnrai_desktop.core.settings import Settings, override
 from lysnrai_desktop.ui import texts
-from lysnrai_desktop.ui.terminal import Bar
 
-OK, FAILED, USAGE, NOT_RUNNING, NO_SCREEN = range(5)
 ANSWER_S = 40.0
 """Longest wait for the running app: an insertion into a slow window takes its time."""
 
@@ -42,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = options.run(options)
     except Fault as fault:
-        return _fail(fault.code, str(fault))
+        return fail(fault.code, str(fault))
     except control_socket.NotRunning:
         print("LysnrAI is not running. Start it with “lysnrai”.", file=sys.stderr)
         return NOT_RUNNING
@@ -91,7 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     verb("quit", _quit, "end the app")
     devices = verb("devices", _devices, "list the microphones")
     devices.add_argument("--json", action="store_true", help="a list of objects on one line")
-    _add_models(verb("models", _models_list, "list, get, choose, check and remove models"))
+    models.add_actions(verb("models", models.show, "list, get, choose, check and remove models"))
+    takes.add_actions(verb("takes", takes.show, "list, transcribe, play, export and drop what was recorded and kept"))
     transcribe = verb("transcribe", _transcribe, "write down what is said in audio or video files")
     transcribe.add_argument("files", nargs="+", metavar="FILE")
     transcribe.add_argument("--format", choices=("txt", "json", "srt", "vtt"), default="txt")
@@ -99,26 +99,6 @@ def _parser() -> argparse.ArgumentParser:
     doctor = verb("doctor", _doctor, "check everything a dictation needs, and say what to do about what is wrong")
     doctor.add_argument("--json", action="store_true", help="a list of objects on one line")
     return parser
-
-
-def _add_models(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(metavar="ACTION")
-    for name, run, text in (
-        ("list", _models_list, "list all models and what is on this disk"),
-        ("get", _models_get, "bring a model onto this disk"),
-        ("use", _models_use, "use a model from now on"),
-        ("verify", _models_verify, "compare every byte with what was published"),
-        ("remove", _models_remove, "remove a model from this disk"),
-    ):
-        action = actions.add_parser(name, help=text)
-        action.set_defaults(run=run)
-        if name == "list":
-            action.add_argument("--json", action="store_true", help="a list of objects on one line")
-        else:
-            action.add_argument("name", metavar="NAME", help="a model's name, or a folder of your own")
-        if name == "get":
-            action.add_argument("--yes", action="store_true", help="download without asking")
-            action.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
 def _setting(text: str) -> tuple[str, str]:
@@ -135,27 +115,11 @@ def _version() -> str:
     return version("lysnrai-desktop")
 
 
-def _home() -> paths.Home:
-    return paths.home(os.environ)
-
-
-def _settings(options: argparse.Namespace) -> SettingsFile:
-    return SettingsFile(_home().settings, overrides_from(os.environ) | dict(options.set))
-
-
-def _fail(code: str, detail: str = "") -> int:
-    advice = texts.fault(code)
-    print(f"{advice.sentence} {advice.remedy}", file=sys.stderr)
-    if detail:
-        print(f"({code}: {detail})", file=sys.stderr)
-    return FAILED
-
-
 # --- the running app -----------------------------------------------------------------------------------------
 
 
 def _ask(request: dict[str, Any], timeout_s: float | None = ANSWER_S) -> Any:
-    return control_socket.ask(_home().run, request, timeout_s)
+    return control_socket.ask(home().run, request, timeout_s)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -171,7 +135,7 @@ def _run(options: argparse.Namespace) -> int:
         return NO_SCREEN
     from lysnrai_desktop import app
 
-    return app.run(_home(), _settings(options))
+    return app.run(home(), settings(options))
 
 
 def _wish(options: argparse.Namespace) -> int:
@@ -201,9 +165,9 @@ def _insert(_: argparse.Namespace) -> int:
     text = sys.stdin.read()
     answer = next(iter(_ask({"verb": "insert", "text": text})), {"error": "insert.not_delivered"})
     if answer.get("error"):
-        return _fail(answer["error"])
+        return fail(answer["error"])
     print(texts.outcome(answer["delivery"]))
-    return _fail(answer["code"]) if answer["code"] else OK
+    return fail(answer["code"]) if answer["code"] else OK
 
 
 def _quit(_: argparse.Namespace) -> int:
@@ -225,7 +189,7 @@ def _devices(options: argparse.Namespace) -> int:
         print(json.dumps(shown))
         return OK
     if not devices:
-        return _fail("microphone.missing")
+        return fail("microphone.missing")
     for device in devices:
         print(f"{'*' if device.is_default else ' '} {device.name}\t{device.label}")
     return OK
@@ -235,13 +199,13 @@ def _transcribe(options: argparse.Namespace) -> int:
     from lysnrai_desktop.transcribe import transcribe
 
     files = [Path(file) for file in options.files]
-    return transcribe(files, options.format, options.quiet, _home(), _settings(options))
+    return transcribe(files, options.format, options.quiet, home(), settings(options))
 
 
 def _doctor(options: argparse.Namespace) -> int:
     from lysnrai_desktop.doctor import examine
 
-    findings = examine(_home(), _settings(options))
+    findings = examine(home(), settings(options))
     if options.json:
         print(json.dumps([finding.as_dict() for finding in findings]))
     else:
@@ -250,79 +214,3 @@ def _doctor(options: argparse.Namespace) -> int:
             if finding.remedy:
                 print(f"      {finding.remedy}")
     return FAILED if any(finding.is_bad for finding in findings) else OK
-
-
-# --- models ----------------------------------------------------------------------------------------------------
-
-
-def _models(options: argparse.Namespace) -> Any:
-    from lysnrai_desktop.runtime.models import Models, load_catalogue, models_dir
-
-    settings = _settings(options).current().models
-    return Models(models_dir(_home().folder, os.environ), load_catalogue(), settings)
-
-
-def _models_list(options: argparse.Namespace) -> int:
-    rows = _models(options).list()
-    chosen = _settings(options).current().engine.model
-    if getattr(options, "json", False):
-        print(json.dumps([_row(row) | {"chosen": row.model.name == chosen} for row in rows]))
-        return OK
-    for row in rows:
-        model, mark = row.model, "*" if row.model.name == chosen else " "
-        state = f"damaged: {row.wrong_file}" if row.wrong_file else row.presence.value
-        if row.presence.value == "absent" and row.packaged:
-            state = "installed as a package"
-        languages = "English" if model.languages == ("en",) else "multilingual"
-        print(f"{mark} {model.name:<16} {model.size_bytes / 1e6:>6.0f} MB  {languages:<12} {state}")
-    return OK
-
-
-def _row(row: Any) -> dict[str, Any]:
-    return {
-        "name": row.model.name,
-        "bytes": row.model.size_bytes,
-        "state": row.presence.value,
-        "wrong_file": row.wrong_file or None,
-        "packaged": row.packaged,
-    }
-
-
-def _models_get(options: argparse.Namespace) -> int:
-    models = _models(options)
-    bar = Bar(options.quiet)
-
-    def consent(offer: Any) -> bool:
-        question = f"Download {offer.model.name} ({offer.size_bytes / 1e6:.0f} MB) from {offer.server}? [y/N] "
-        if options.yes or not sys.stdin.isatty():
-            return bool(options.yes)
-        return input(question).strip().lower() in {"y", "yes"}
-
-    try:
-        models.get(options.name, consent=consent, progress=lambda now: bar.show(now.done_bytes, now.total_bytes))
-    finally:
-        bar.clear()
-    print(f"{options.name} is here, and every file of it is the published one.")
-    return OK
-
-
-def _models_use(options: argparse.Namespace) -> int:
-    found = _models(options).locate(options.name)
-    name = found.name if found.verified else str(found.path)
-    SettingsFile(_home().settings).set("engine.model", name)
-    print(f"{options.name} is used from now on." + ("" if found.verified else " (Your own folder: not verified.)"))
-    return OK
-
-
-def _models_verify(options: argparse.Namespace) -> int:
-    wrong = _models(options).verify(options.name)
-    if wrong:
-        return _fail("model.damaged", ", ".join(wrong))
-    print(f"{options.name}: every file is the published one.")
-    return OK
-
-
-def _models_remove(options: argparse.Namespace) -> int:
-    removed = _models(options).remove(options.name)
-    print(f"{options.name} is gone from this disk." if removed else f"{options.name} was not on this disk.")
-    return OK
