@@ -18,6 +18,7 @@ Imports: core, ports, python-xlib. May be imported by: app.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
@@ -92,13 +93,9 @@ class X11Inserter:
 
     def insert(self, text: SpokenText, target: Target | None, done: Done) -> None:
         assert target is None or isinstance(target, X11Target), "a target is inserted into by who captured it"
-
-        def work(_: Display) -> None:
-            self._jobs.append((text, target, done))
-            self._work_off()
-
-        if not self._x.post(work):
-            done(InsertUnavailable())
+        self._jobs.append((text, target, done))
+        if not self._x.post(lambda _: self._work_off()):
+            self._refuse_jobs()
 
     def copy(self, text: SpokenText) -> None:
         self._x.post(lambda _: self._selections.own(["CLIPBOARD"], self._as_content(text, secret=False)))
@@ -107,6 +104,7 @@ class X11Inserter:
         """Blocks until what is on the clipboard was handed to a clipboard manager, if there is one (1 s at most)."""
         self._stopping = True
         self._x.close(last=lambda _: self._selections.save())
+        self._refuse_jobs()
 
     # -- on the connection's thread
 
@@ -127,15 +125,12 @@ class X11Inserter:
             return  # this is a wait within the insertion under way, which goes on with the next one
         self._busy = True
         try:
-            while self._jobs:
+            while self._jobs and not self._stopping:
                 self._do(*self._jobs.popleft())
         finally:
             self._busy = False
 
     def _do(self, text: SpokenText, captured: X11Target | None, done: Done) -> None:
-        if self._stopping:
-            done(InsertUnavailable())
-            return
         try:
             self._insert(text, captured, done)
         except Fault as fault:
@@ -145,8 +140,9 @@ class X11Inserter:
             raise
 
     def _refuse_jobs(self) -> None:
-        while self._jobs:
-            self._jobs.popleft()[-1](InsertUnavailable())
+        with contextlib.suppress(IndexError):  # called by any thread: the last one may be gone meanwhile
+            while True:
+                self._jobs.popleft()[-1](InsertUnavailable())
 
     def _insert(self, text: SpokenText, captured: X11Target | None, done: Done) -> None:
         settings = self._settings()

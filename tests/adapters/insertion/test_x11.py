@@ -492,6 +492,19 @@ def test_a_dying_server_ends_insertions_and_the_thread(bench: Bench, screen: Scr
         bench.inserter.copy(SpokenText("four"))
 
 
+def test_shutting_down_answers_every_insertion(bench: Bench, screen: Screen) -> None:
+    with Window(screen, "w") as window:
+        target = bench.inserter.capture()
+        for n in range(3):
+            bench.start(f"{n}", target)
+        window.await_keys()
+
+        bench.inserter.shut_down()
+
+        assert bench.answers.next() == NOT_DELIVERED
+        assert [type(bench.answers.next()) for _ in range(2)] == [InsertUnavailable] * 2
+
+
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # python-xlib's, of the attempts that failed
 def test_without_a_server_there_is_no_insertion() -> None:
     with pytest.raises(InsertUnavailable):
