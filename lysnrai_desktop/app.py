@@ -5,6 +5,7 @@
     microphone, journal   adapters/                            the open stream, the open take
     hotkeys, insertion    adapters/                            one X connection each
     engine link           runtime/engine_link.py               the engine process
+    recovery              runtime/recovery.py                  the stored take that is transcribed, its engine
     control, …-client     adapters/control_socket.py           one conversation each
     notifications, cues   adapters/                            started with the first of each
 
@@ -44,12 +45,16 @@ from lysnrai_desktop.adapters.paths import Home
 from lysnrai_desktop.adapters.settings_file import SettingsFile
 from lysnrai_desktop.adapters.takes import TakeFolder
 from lysnrai_desktop.core.dictation import Cancel, Start, Stop
-from lysnrai_desktop.core.faults import DiskReadOnly, Fault, SettingsInvalid
+from lysnrai_desktop.core.faults import DiskReadOnly, Fault, InsertUnavailable, SettingsInvalid
 from lysnrai_desktop.core.settings import Settings
+from lysnrai_desktop.core.speech import SpokenText
+from lysnrai_desktop.ports import Post
 from lysnrai_desktop.runtime.control import Control
 from lysnrai_desktop.runtime.engine_link import EngineLink
-from lysnrai_desktop.runtime.loop import DictationLoop, EngineState, Item, Partial, Ports, Trouble
+from lysnrai_desktop.runtime.loop import DictationLoop, EngineState, Item, Partial, Ports, Recovered, Trouble
 from lysnrai_desktop.runtime.models import Models, Presence, load_catalogue, models_dir
+from lysnrai_desktop.runtime.recovery import Recovery
+from lysnrai_desktop.ui import texts
 from lysnrai_desktop.ui.bridge import Bridge, Choice, Choices, Deliver, Wishes
 from lysnrai_desktop.ui.overlay import Overlay
 from lysnrai_desktop.ui.resources import icon_file
@@ -58,6 +63,7 @@ from lysnrai_desktop.ui.window import Window
 
 log = logging.getLogger(__name__)
 
+ENGINE = (sys.executable, "-m", "lysnrai_desktop.engines.host", "whisper")
 LOG_BYTES = 1_000_000
 FIRST_SETTINGS = """\
 # LysnrAI Desktop. What is not set here has its default; a mistake is reported and the default serves.
@@ -131,13 +137,21 @@ class App:
             post,
             on_partial=lambda session, text: post(Partial(session, text)),
             on_state=lambda state, model: post(EngineState(state, model)),
-            command=(sys.executable, "-m", "lysnrai_desktop.engines.host", "whisper"),
+            command=ENGINE,
             locate_model=self._model_folder,
         )
         self._hotkeys = _if_there(lambda: X11Hotkeys(post, lambda at: post(Cancel(at)), trouble), trouble)
         self._inserter = _if_there(lambda: X11Inserter(lambda: settings().insertion), trouble)
         ports = Ports(self._microphone, self._journal, self._engine, self._inserter, self._hotkeys, self._bridge)
         self._loop = DictationLoop(ports, settings, inbox)
+        self._recovery = Recovery(
+            self._takes,
+            self._second_engine,
+            settings,
+            give=self._give,
+            nothing=lambda: self._bridge.recovered(heard=False),
+            failed=lambda code: post(Trouble(code)),
+        )
         self._asked = _Asked()
         self._asked.quit.connect(QApplication.quit)
         self._control = Control(self._loop, self._inserter, self._asked.quit.emit)
@@ -149,6 +163,7 @@ class App:
 
     def start(self) -> None:
         self._loop.start()
+        self._loop.watch(self._recovery.status)
         self._server.start(self._control.answer)
         self._tray.show()
         QTimer.singleShot(0, self._after_first_paint)
@@ -159,12 +174,13 @@ class App:
         if self._home.folder.is_dir():
             self._watcher.addPath(str(self._home.folder))
             self._watcher.directoryChanged.connect(self._apply_settings)
-        self._in_background("takes", lambda: self._takes.tidy(time.time(), self._settings.takes.keep_s))
+        self._in_background("takes", self._offer_takes)
 
     def shut_down(self) -> None:
         if self._hotkeys is not None:
             self._hotkeys.shut_down()
         self._loop.shut_down()
+        self._recovery.shut_down()
         self._microphone.shut_down()
         self._journal.shut_down()
         self._engine.shut_down()
@@ -218,6 +234,9 @@ class App:
             choose_microphone=lambda name: self._save("recording.device", name),
             list_models=lambda deliver: self._in_background("models", lambda: self._list_models(deliver)),
             choose_model=lambda name: self._in_background("model", lambda: self._choose_model(name)),
+            list_takes=lambda deliver: self._in_background("takes", lambda: self._list_takes(deliver)),
+            transcribe_take=lambda take_id: self._recovery.transcribe(take_id),  # noqa: PLW0108  made later
+            drop_take=lambda take_id: self._in_background("takes", lambda: self._drop_take(take_id)),
         )
 
     def _copy_last(self) -> None:
@@ -249,6 +268,43 @@ class App:
             self._trouble(SettingsInvalid())
         except OSError:
             self._trouble(DiskReadOnly())
+
+    # --- takes that an earlier dictation left
+
+    def _offer_takes(self) -> None:
+        """Before the offer, so that nothing is offered that is not whole; after it, if the disk refuses."""
+        try:
+            self._takes.tidy(time.time(), self._settings.takes.keep_s)
+        finally:
+            if offered := [record for record in self._takes.records() if record.is_offered]:
+                log.info("%d takes of earlier dictations are offered", len(offered))
+                self._bridge.offer(offered)
+
+    def _list_takes(self, deliver: Deliver) -> None:
+        present = self._recovery.present
+        items = [Choice(present.id, texts.take(present), ready=False)] if present else []
+        items += [Choice(record.id, texts.take(record)) for record in self._takes.records() if record.is_offered]
+        deliver(Choices(items))
+
+    def _drop_take(self, take_id: str) -> None:
+        with self._takes.open(take_id) as take:
+            take.drop()
+
+    def _give(self, text: SpokenText) -> None:
+        if self._inserter is None:
+            raise InsertUnavailable
+        self._inserter.copy(text)
+        self._loop.post(Recovered(text))
+        self._bridge.recovered(heard=True)
+
+    def _second_engine(self, post: Post) -> EngineLink:
+        return EngineLink(
+            post,
+            on_partial=lambda _session, _text: None,
+            on_state=lambda _state, _model: None,
+            command=ENGINE,
+            locate_model=self._model_folder,
+        )
 
     def _in_background(self, name: str, work: Callable[[], None]) -> None:
         def run() -> None:

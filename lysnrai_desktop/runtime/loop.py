@@ -102,6 +102,13 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True)
+class Recovered:
+    """The text of an earlier take: from now on the last one."""
+
+    text: SpokenText
+
+
+@dataclass(frozen=True, slots=True)
 class Quit:
     """End the thread. A dictation under way keeps its take, and nothing is inserted."""
 
@@ -116,7 +123,7 @@ class Unwatch:
     watcher: Callable[[Status], None]
 
 
-Item = Event | Edge | Toggle | Partial | EngineState | Trouble | Watch | Unwatch | Quit
+Item = Event | Edge | Toggle | Partial | EngineState | Trouble | Recovered | Watch | Unwatch | Quit
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +241,8 @@ class DictationLoop:
                 self._show(engine=f"whisper:{state}", model=model)
             case Trouble(code=code):
                 self._tell(code)
+            case Recovered(text=text):
+                self.last_text = text
             case Watch(watcher=watcher):
                 self._watchers = (*self._watchers, watcher)
                 watcher(self.status)

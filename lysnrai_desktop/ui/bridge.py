@@ -15,32 +15,35 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from lysnrai_desktop.core.dictation import Sound
 from lysnrai_desktop.core.status import Status
+from lysnrai_desktop.core.takes import TakeRecord
 from lysnrai_desktop.ui import texts
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A microphone or a model that can be chosen."""
+    """A microphone or a model that can be chosen, or a take that can be transcribed."""
 
     name: str
-    """What the settings hold."""
+    """What the settings hold; a take's id."""
     label: str
     """For people."""
     ready: bool = True
-    """False for a model that must be downloaded first."""
+    """False for a model that must be downloaded first, and a take that is being transcribed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """All there are now, and the name of the chosen one (it need not be among them)."""
+    """All there are now, and the name of the chosen one (it need not be among them; of takes none is)."""
 
     items: Sequence[Choice]
-    chosen: str
+    chosen: str = ""
 
 
 Deliver = Callable[[Choices], None]
@@ -62,12 +65,24 @@ class Wishes:
     """With "" for the system's default."""
     list_models: Callable[[Deliver], None]
     choose_model: Callable[[str], None]
+    list_takes: Callable[[Deliver], None]
+    """Those that are offered."""
+    transcribe_take: Callable[[str], None]
+    drop_take: Callable[[str], None]
 
 
-Notify = Callable[[str, str, str], None]
-"""Shows a desktop notification: kind, summary, body. One of the same kind before it is replaced."""
+class Notify(Protocol):
+    """Shows a desktop notification. One of the same kind before it is replaced."""
+
+    def __call__(
+        self, kind: str, summary: str, body: str, buttons: Sequence[tuple[str, Callable[[], None]]] = (), /
+    ) -> None: ...
+
 
 Play = Callable[[Sound], None]
+
+TAKES = "takes"
+"""The kind of notifications about takes: the answer replaces the question."""
 
 
 class Bridge(QObject):
@@ -76,6 +91,7 @@ class Bridge(QObject):
     status_changed = Signal(object)  # Status
     microphones_listed = Signal(object)  # Choices
     models_listed = Signal(object)  # Choices
+    takes_listed = Signal(object)  # Choices
     notification_failed = Signal(str, str)  # summary, body
 
     _shown = Signal(object)
@@ -103,6 +119,19 @@ class Bridge(QObject):
     def tell(self, code: str) -> None:
         advice = texts.fault(code)
         self._notify(code, advice.sentence, advice.remedy)
+
+    def offer(self, records: Sequence[TakeRecord]) -> None:
+        """Ask whether these takes shall be transcribed. Any thread."""
+        words = texts.offer([record.duration_s for record in records], all(r.outcome is None for r in records))
+        buttons = []
+        if len(records) == 1:
+            buttons = [(texts.TRANSCRIBE, partial(self.wishes.transcribe_take, records[0].id))]
+        self._notify(TAKES, words.sentence, words.remedy, buttons)
+
+    def recovered(self, heard: bool) -> None:
+        """Tell that a take's text is on the clipboard, or that nothing was heard in it. Any thread."""
+        words = texts.RECOVERED if heard else texts.NOTHING_RECOVERED
+        self._notify(TAKES, words.sentence, words.remedy)
 
     def cue(self, sound: Sound) -> None:
         self._play(sound)
@@ -152,6 +181,10 @@ class Bridge(QObject):
     def list_models(self) -> None:
         """Answered by `models_listed`."""
         self.wishes.list_models(self.models_listed.emit)
+
+    def list_takes(self) -> None:
+        """Answered by `takes_listed`."""
+        self.wishes.list_takes(self.takes_listed.emit)
 
     @Slot(object)
     def _take_status(self, status: Status) -> None:

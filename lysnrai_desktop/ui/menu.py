@@ -6,6 +6,7 @@ Imports: the bridge, texts; Qt. May be imported by: tray, window, app.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import SignalInstance
 from PySide6.QtGui import QAction, QActionGroup
@@ -32,6 +33,8 @@ class DictationMenu(QMenu):
         self.models = ChoiceMenu(texts.MODEL, bridge.list_models, bridge.models_listed, wishes.choose_model, self)
         self.addMenu(self.models)
         self.addSeparator()
+        self.takes = TakesMenu(bridge, self)
+        self.addMenu(self.takes)
         self.copy_last = self.addAction(texts.COPY_LAST, wishes.copy_last)
         self.settings_file = self.addAction(texts.SETTINGS_FILE, wishes.open_settings)
         self.addSeparator()
@@ -101,3 +104,30 @@ class ChoiceMenu(QMenu):
     def _chosen(self, name: str) -> None:
         self._shown = None  # the mark has moved by itself; the next answer is shown, whatever it is
         self._choose(name)
+
+
+class TakesMenu(QMenu):
+    """The takes that are offered, each with what can be done. Asks anew whenever it opens."""
+
+    def __init__(self, bridge: Bridge, parent: QWidget) -> None:
+        super().__init__(texts.INTERRUPTED_DICTATIONS, parent)
+        self._wishes = bridge.wishes
+        self._shown: Choices | None = None
+        self.addAction(texts.LOOKING).setEnabled(False)
+        self.aboutToShow.connect(bridge.list_takes)
+        bridge.takes_listed.connect(self.fill)
+
+    def fill(self, choices: Choices) -> None:
+        if choices == self._shown:
+            return  # rebuilding an open menu takes the pointer's place from it
+        self._shown = choices
+        self.clear()
+        for take in choices.items:
+            if take.ready:
+                actions = self.addMenu(take.label)
+                actions.addAction(texts.TRANSCRIBE, partial(self._wishes.transcribe_take, take.name))
+                actions.addAction(texts.DROP, partial(self._wishes.drop_take, take.name))
+            else:
+                self.addAction(texts.TRANSCRIBING.format(take=take.label)).setEnabled(False)
+        if not choices.items:
+            self.addAction(texts.NO_TAKES).setEnabled(False)

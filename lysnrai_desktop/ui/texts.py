@@ -13,11 +13,12 @@ Imports: core. May be imported by: ui, cli, app.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from lysnrai_desktop.core.dictation import Outcome
-from lysnrai_desktop.core.takes import TRANSCRIBED
+from lysnrai_desktop.core.takes import TRANSCRIBED, TakeRecord
 
 APP = "LysnrAI"
 
@@ -172,6 +173,12 @@ GIVEN = "Transcribed"
 ENGINE_STARTING = "Loading the model…"
 """In place of Finishing, while that is what takes the time."""
 
+INTERRUPTED_DICTATIONS = "Interrupted dictations"
+TRANSCRIBE = "Transcribe"
+DROP = "Delete"
+NO_TAKES = "None"
+TRANSCRIBING = "{take}: being transcribed…"
+
 START = "Start dictation"
 STOP = "Stop dictation"
 CANCEL = "Cancel dictation"
@@ -212,6 +219,29 @@ def take_outcome(name: str | None) -> str:
     if name is None:
         return INTERRUPTED
     return GIVEN if name == TRANSCRIBED else OUTCOMES.get(name, name)
+
+
+def offer(lengths_s: Sequence[float], interrupted: bool) -> Advice:
+    """The question whether takes shall be transcribed; `interrupted`: by the end of the app, not by a fault."""
+    became = "interrupted" if interrupted else "not finished"
+    if len(lengths_s) == 1:
+        sentence = f"A dictation of {duration(lengths_s[0])} was {became}: transcribe it?"
+        return Advice(sentence, f"It is in the menu, under {INTERRUPTED_DICTATIONS}.")
+    sentence = f"{len(lengths_s)} dictations were {became}: transcribe them?"
+    return Advice(sentence, f"They are in the menu, under {INTERRUPTED_DICTATIONS}.")
+
+
+RECOVERED = Advice("The interrupted dictation is transcribed.", "On the clipboard: press Ctrl+V where you want it.")
+NOTHING_RECOVERED = Advice(
+    "Nothing was heard in the interrupted dictation.",
+    "It is kept for another day: run “lysnrai takes” in a terminal to find it.",
+)
+
+
+def take(record: TakeRecord) -> str:
+    """A take as a line in a list: when it began, in the time of this place, and its length."""
+    start = datetime.fromtimestamp(record.started, UTC).astimezone()
+    return f"{start:%Y-%m-%d %H:%M}, {duration(record.duration_s)}"
 
 
 def duration(seconds: float) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jeepney import HeaderFields, MessageType, message_bus, new_error, new_method_return
+from jeepney import DBusAddress, HeaderFields, MessageType, message_bus, new_error, new_method_return, new_signal
 from jeepney.io.blocking import open_dbus_connection
 
 from lysnrai_desktop.adapters.notifications import Notifications, has_owner
@@ -23,7 +25,8 @@ Home = tuple[Path, dict[str, str]]
 class Service:
     """A notification service that writes down what it is asked to show."""
 
-    def __init__(self, address: str, refuses: bool = False) -> None:
+    def __init__(self, address: str, refuses: bool = False, can: tuple[str, ...] = ()) -> None:
+        self._can = list(can)
         self.asked: list[tuple[Any, ...]] = []
         self._refuses = refuses
         self._connection = open_dbus_connection(address)
@@ -42,12 +45,20 @@ class Service:
                 return
             if message.header.message_type is not MessageType.method_call:
                 continue
+            if message.header.fields[HeaderFields.member] == "GetCapabilities":
+                self._connection.send(new_method_return(message, "as", (self._can,)))
+                continue
             assert message.header.fields[HeaderFields.member] == "Notify"
             self.asked.append(message.body)
             if self._refuses:
                 self._connection.send(new_error(message, "org.example.Refused"))
             else:
                 self._connection.send(new_method_return(message, "u", (message.body[1] or len(self.asked) + 40,)))
+
+    def press(self, number: int, key: str) -> None:
+        """As if the user had pressed a button."""
+        path = DBusAddress("/org/freedesktop/Notifications", interface="org.freedesktop.Notifications")
+        self._connection.send(new_signal(path, "ActionInvoked", "us", (number, key)))
 
     def end(self) -> None:
         self._ended.set()
@@ -77,8 +88,8 @@ class Desk:
         self._guests.close()
         self.end_bus()
 
-    def service(self, refuses: bool = False) -> Service:
-        service = Service(self.environment["DBUS_SESSION_BUS_ADDRESS"], refuses)
+    def service(self, refuses: bool = False, can: tuple[str, ...] = ()) -> Service:
+        service = Service(self.environment["DBUS_SESSION_BUS_ADDRESS"], refuses, can)
         self._guests.callback(service.end)
         return service
 
@@ -194,6 +205,62 @@ def test_a_service_that_hangs_holds_up_nobody(desk: Desk, monkeypatch: pytest.Mo
     connection.close()
 
     assert desk.unshown == ["One."]
+
+
+def test_a_pressed_button_does_what_stands_on_it_and_only_its_own(desk: Desk) -> None:
+    service = desk.service(can=("body", "actions"))
+    notifications = desk.notifications()
+    pressed: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    notifications.show("plain", "No button.", "")
+    notifications.show(
+        "takes", "Two buttons.", "", (("Yes", lambda: pressed.put("yes")), ("No", lambda: pressed.put("no")))
+    )
+    eventually(lambda: len(service.asked) == 2, "both are shown")
+    assert service.asked[1][5] == ["0", "Yes", "1", "No"]
+    for number, key in ((41, "0"), (42, "default"), (7, "0"), (42, "1"), (42, "0")):
+        service.press(number, key)
+
+    assert [pressed.get(timeout=DEADLINE_S) for _ in range(2)] == ["no", "yes"]
+    assert pressed.empty()
+
+
+def test_buttons_of_a_notification_that_was_replaced_do_nothing(desk: Desk) -> None:
+    service = desk.service(can=("actions",))
+    notifications = desk.notifications()
+    pressed: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    notifications.show("takes", "Old.", "", (("Yes", lambda: pressed.put("old")),))
+    notifications.show("takes", "New.", "", (("Yes", lambda: pressed.put("new")),))
+    eventually(lambda: len(service.asked) == 2, "both are shown")
+    service.press(41, "0")
+
+    assert pressed.get(timeout=DEADLINE_S) == "new"
+
+
+def test_a_service_without_buttons_gets_none(desk: Desk) -> None:
+    service = desk.service(can=("body",))
+
+    desk.notifications().show("takes", "Summary.", "Body.", (("Yes", lambda: pytest.fail("pressed")),))
+
+    assert eventually(lambda: service.asked, "shown")[0][5] == []
+
+
+def test_a_bus_that_ends_while_a_button_is_waited_for_costs_no_time(desk: Desk) -> None:
+    service = desk.service(can=("actions",))
+    notifications = desk.notifications()
+    notifications.show("takes", "One.", "", (("Yes", lambda: None),))
+    eventually(lambda: service.asked, "shown")
+    desk.end_bus()
+
+    before = time.process_time()
+    notifications.shut_down()
+    assert time.process_time() - before < 0.5, "it does not spin"
+    desk.start_bus()
+    again = desk.service(can=("actions",))
+    notifications.show("takes", "Two.", "", (("Yes", lambda: None),))
+
+    assert eventually(lambda: again.asked, "shown")[0][5] == ["0", "Yes"]
 
 
 def test_it_can_be_used_from_any_thread(desk: Desk) -> None:

@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from lysnrai_desktop.core.dictation import Sound
 from lysnrai_desktop.core.status import Status
+from lysnrai_desktop.core.takes import TakeRecord
 from lysnrai_desktop.ports import Screen
 from lysnrai_desktop.ui import texts
 from lysnrai_desktop.ui.menu import DictationMenu
@@ -130,3 +131,46 @@ def test_toggling_starts_or_stops(state: str, wish: str, qtbot: QtBot) -> None:
     bridge.toggle()
 
     assert wishes.wished == [wish]
+
+
+def record(take_id: str, seconds: int, outcome: str | None = None) -> TakeRecord:
+    return TakeRecord(take_id, 0.0, 8000, seconds * 8000, outcome)
+
+
+def test_one_take_is_offered_with_its_length_and_a_button() -> None:
+    wishes = WishList()
+
+    wishes.bridge().offer([record("one", 192)])
+
+    assert wishes.told == [
+        (
+            "takes",
+            "A dictation of 3 min 12 s was interrupted: transcribe it?",
+            "It is in the menu, under Interrupted dictations.",
+        )
+    ]
+    ((label, press),) = wishes.buttons
+    press()
+    assert (label, wishes.wished) == ("Transcribe", ["transcribe one"])
+
+
+def test_several_takes_are_offered_together_and_chosen_in_the_menu() -> None:
+    wishes = WishList()
+
+    wishes.bridge().offer([record("one", 1), record("two", 2, "failed")])
+
+    assert wishes.told[0][1] == "2 dictations were not finished: transcribe them?"
+    assert wishes.buttons == []
+
+
+def test_the_answer_takes_the_place_of_the_question() -> None:
+    wishes = WishList()
+    bridge = wishes.bridge()
+
+    bridge.offer([record("one", 1)])
+    bridge.recovered(heard=True)
+    bridge.recovered(heard=False)
+
+    assert {kind for kind, _, _ in wishes.told} == {"takes"}
+    assert "On the clipboard: press Ctrl+V" in wishes.told[1][2]
+    assert "Nothing was heard" in wishes.told[2][1]

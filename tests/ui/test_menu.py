@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
 from lysnrai_desktop.core.status import Status
@@ -46,6 +47,7 @@ def test_the_menu_has_all_that_was_promised(menu: DictationMenu) -> None:
         "Cancel dictation",
         "Microphone",
         "Model",
+        "Interrupted dictations",
         "Copy last text",
         "Open settings file",
         "Quit",
@@ -167,3 +169,42 @@ def test_no_model_at_all_is_said(menu: DictationMenu) -> None:
     menu.models.fill(Choices((), chosen=""))
 
     assert entries(menu.models) == ["Any", "None found"]
+
+
+TAKES = Choices((Choice("one", "2026-11-24 17:20, 3 s"), Choice("two", "2026-11-24 18:00, 1 min 2 s")))
+
+
+def test_interrupted_dictations_are_asked_for_when_the_menu_opens(menu: DictationMenu, wishes: WishList) -> None:
+    menu.takes.aboutToShow.emit()
+    assert [action.text() for action in menu.takes.actions()] == ["Looking…"]
+
+    wishes.asked[0](TAKES)
+
+    assert [action.text() for action in menu.takes.actions()] == [take.label for take in TAKES.items]
+
+
+def test_each_interrupted_dictation_can_be_transcribed_and_deleted(menu: DictationMenu, wishes: WishList) -> None:
+    menu.takes.fill(TAKES)
+    actions = menu.takes.actions()[1].menu()
+    assert isinstance(actions, QMenu)
+
+    for action in actions.actions():
+        action.trigger()
+
+    assert [action.text() for action in actions.actions()] == ["Transcribe", "Delete"]
+    assert wishes.wished == ["transcribe two", "drop two"]
+
+
+def test_a_take_that_is_being_transcribed_can_only_be_waited_for(menu: DictationMenu) -> None:
+    menu.takes.fill(Choices((Choice("one", "3 s", ready=False),)))
+
+    (entry,) = menu.takes.actions()
+    assert (entry.text(), entry.isEnabled()) == ("3 s: being transcribed…", False)
+
+
+def test_that_there_is_no_interrupted_dictation_is_said(menu: DictationMenu) -> None:
+    menu.takes.fill(TAKES)
+
+    menu.takes.fill(Choices(()))
+
+    assert [(action.text(), action.isEnabled()) for action in menu.takes.actions()] == [("None", False)]

@@ -22,3 +22,17 @@ def test_texts_do_not_load_qt() -> None:
 )
 def test_a_hotkey_is_shown_as_keyboards_print_it(combo: str, shown: str) -> None:
     assert texts.hotkey(combo) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.0, "1 s"), (0.4, "1 s"), (12.4, "12 s"), (59.6, "1 min 0 s"), (192, "3 min 12 s"), (3900, "1 h 5 min")],
+)
+def test_a_length_is_said_as_people_say_it(seconds: float, said: str) -> None:
+    assert texts.duration(seconds) == said
+
+
+def test_what_became_of_a_take_has_words_even_if_a_later_version_wrote_it() -> None:
+    said = [texts.take_outcome(name) for name in (None, "failed", "transcribed", "sung")]
+
+    assert said == ["Interrupted", "Not inserted", "Transcribed", "sung"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from lysnrai_desktop.core.dictation import Sound
 from lysnrai_desktop.ui.bridge import Bridge, Choice, Choices, Deliver, Wishes
+
+Button = tuple[str, Callable[[], None]]
 
 MICROPHONES = Choices((Choice("usb", "Desk microphone"), Choice("webcam", "Webcam")), chosen="usb")
 MODELS = Choices((Choice("base", "base"), Choice("small", "small", ready=False)), chosen="base")
@@ -19,8 +21,9 @@ class WishList:
     wished: list[str] = field(default_factory=list)
     told: list[tuple[str, str, str]] = field(default_factory=list)
     played: list[Sound] = field(default_factory=list)
+    buttons: list[Button] = field(default_factory=list)
     asked: list[Deliver] = field(default_factory=list)
-    """Questions for microphones or models that nobody has answered."""
+    """Questions for microphones, models or takes that nobody has answered."""
 
     def bridge(self, hotkey: str = "ctrl+alt+space") -> Bridge:
         def wish(name: str) -> Callable[[], None]:
@@ -37,5 +40,12 @@ class WishList:
             choose_microphone=lambda name: self.wished.append(f"microphone {name}"),
             list_models=self.asked.append,
             choose_model=lambda name: self.wished.append(f"model {name}"),
+            list_takes=self.asked.append,
+            transcribe_take=lambda name: self.wished.append(f"transcribe {name}"),
+            drop_take=lambda name: self.wished.append(f"drop {name}"),
         )
-        return Bridge(wishes, lambda *told: self.told.append(told), self.played.append, hotkey)
+        return Bridge(wishes, self._notify, self.played.append, hotkey)
+
+    def _notify(self, kind: str, summary: str, body: str, buttons: Sequence[Button] = (), /) -> None:
+        self.told.append((kind, summary, body))
+        self.buttons += buttons
