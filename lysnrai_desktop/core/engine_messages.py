@@ -10,7 +10,8 @@
          │ ◀──────────────────────────────────── Final …, Done │ Failed(session)
 
 The app need not wait for an answer before it goes on; messages are obeyed in order. `Cancel`, or another `Start`, ends
-a session: the process says no more about it. The end of the app's pipe, or `Quit`, ends the process.
+a session: the process soon says no more about it. So that a late word can be told, no session's number is used twice.
+The end of the app's pipe, or `Quit`, ends the process.
 
 A frame is the length of its body (4 bytes), a kind (1 byte) and the body: for `Audio` two numbers and the samples, for
 all others a JSON list of the fields in order. Whatever does not fit is a ProtocolError: its sender is not to be trusted

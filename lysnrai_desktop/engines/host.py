@@ -23,6 +23,7 @@ import signal
 import sys
 import threading
 import traceback
+from functools import partial
 from typing import BinaryIO
 
 from lysnrai_desktop.core import engine_messages as wire
@@ -82,7 +83,7 @@ def serve(engine: Engine, inbox: Inbox, say: Say) -> None:
             case wire.Start(session=session):
                 hears = session
                 try:
-                    hearing = engine.start(message, lambda number=number: inbox.is_newest(number))  # type: ignore[misc]
+                    hearing = engine.start(message, partial(inbox.is_newest, number))
                 except Fault as fault:
                     hearing = None
                     say(wire.Failed(session, fault.code))

@@ -128,6 +128,9 @@ class EngineLink:
         self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._process: _Process | None = None
         self._session: _Session | None = None
+        self._tries = 0
+        """Starts so far; what the process knows a session by, so that a late word about an earlier try of the same
+        dictation is not taken for one about this."""
         self._deadline: float | None = None
         """When the process must be ready, have taken up the session, or be ended for idleness: one at a time."""
         self._thread = threading.Thread(target=self._run, name="engine-link", daemon=True)
@@ -180,9 +183,13 @@ class EngineLink:
                 if self._session is not None and self._session.number == number:
                     self._give_up_session()
                     self._rest()
+            case _Said(process=process, message=message) if process is self._process:
+                self._heard(process, message)
+            case _Gone(process=process) if process is self._process:
+                log.warning("the engine process %s", "is garbled" if item.garbled else "ended")
+                self._fail(EngineDied.code if process.ready else EngineStartFailed.code)
             case _Said() | _Gone():
-                if item.process is self._process:
-                    self._hear(item.process, item)
+                pass  # of a process that was given up
             case _:
                 assert_never(item)
 
@@ -203,8 +210,9 @@ class EngineLink:
         except Fault as fault:
             self._post(dictation.EngineFailed(start.session, time.monotonic(), fault.code))
             return
-        process.send(wire.Start(start.session, start.from_sample, start.settings.language, start.settings.vocabulary))
-        self._session = _Session(start.session, start.take, start.from_sample, process)
+        self._tries += 1
+        process.send(wire.Start(self._tries, start.from_sample, start.settings.language, start.settings.vocabulary))
+        self._session = _Session(start.session, self._tries, start.take, start.from_sample, process)
         if process.ready:
             self._deadline = time.monotonic() + self._take_up_s
 
@@ -227,14 +235,6 @@ class EngineLink:
         self._deadline = time.monotonic() + self._start_s
         return self._process
 
-    def _hear(self, process: _Process, answer: _Answer) -> None:
-        match answer:
-            case _Gone():
-                log.warning("the engine process %s", "is garbled" if answer.garbled else "ended")
-                self._fail(EngineDied.code if process.ready else EngineStartFailed.code)
-            case _Said(message=message):
-                self._heard(process, message)
-
     def _heard(self, process: _Process, message: wire.FromEngine) -> None:
         match message:
             case wire.Hello(version=version):
@@ -252,7 +252,7 @@ class EngineLink:
             case wire.Failed(session=0, code=code):
                 self._fail(code)
             case _:
-                if self._session is not None and message.session == self._session.number:
+                if self._session is not None and message.session == self._session.key:
                     self._heard_of_session(self._session, message)
 
     def _heard_of_session(self, session: _Session, message: _OfSession) -> None:
@@ -318,7 +318,7 @@ class EngineLink:
         if self._session is not None:
             self._session.stop()
             if self._process is not None:
-                self._process.send(wire.Cancel(self._session.number))
+                self._process.send(wire.Cancel(self._session.key))
             self._session = None
 
     def _end_process(self, patience_s: float) -> None:
@@ -344,8 +344,9 @@ def _needs_another(old: EngineSettings, new: EngineSettings) -> bool:
 class _Session:
     """One take on its way into a process, fed by a thread of its own."""
 
-    def __init__(self, number: int, take: Audio, from_sample: int, process: _Process) -> None:
-        self.number = number
+    def __init__(self, number: int, key: int, take: Audio, from_sample: int, process: _Process) -> None:
+        self.number, self.key = number, key
+        """The dictation's, and the process's name for this try."""
         self.final = self.fed = from_sample
         """Ends of what has its final and of what was sent, in samples of the take."""
         self.finish = threading.Event()
@@ -378,7 +379,7 @@ class _Session:
         self.finish.wait()
         with self._moved:
             if not self._stopped:
-                self._process.send(wire.Finish(self.number))
+                self._process.send(wire.Finish(self.key))
 
     def _feed_chunk(self, readable: int) -> bool:
         """Send some of what is readable; False when there is no more to be had, or wanted."""
@@ -389,7 +390,7 @@ class _Session:
             if self._stopped or not pcm:  # a take that was erased reads empty
                 return False
             self.fed += len(pcm) // SAMPLE_BYTES
-            self._process.send(wire.Audio(self.number, rate_hz, pcm))
+            self._process.send(wire.Audio(self.key, rate_hz, pcm))
             return True
 
 

@@ -107,9 +107,9 @@ def _without_edges(sound: Sound) -> Sound:
     return sound[loud[0] : loud[-1]]
 
 
-@pytest.mark.parametrize("level_db", [0, -20, -40])
+@pytest.mark.parametrize("level_db", [-10, -40])
 def test_short_words_are_not_lost_however_softly_they_are_spoken(english: Hearing, level_db: int) -> None:
-    for clip in speech.thinned([clip for clip in speech.prompts(words=(1, 2)) if clip.duration_s < 2], 6):
+    for clip in speech.thinned([clip for clip in speech.prompts(words=(1, 2)) if clip.duration_s < 2], 5):
         sound = speech.samples(clip)
         softly = sound / np.abs(sound).max() * 10 ** (level_db / 20)
 

@@ -216,6 +216,17 @@ def _runs(pid: int) -> bool:
         return False
 
 
+def test_a_late_word_about_a_failed_try_is_not_taken_for_one_about_the_next() -> None:
+    take = take_of(noise(60))
+    with hearing(scripted("fail@1")) as link:  # and goes on talking about it
+        link.link.start(1, take, 0, SCRIPTED)
+        failure(link)
+
+        finals = link.hear(1, take, SCRIPTED, from_sample=RATE_HZ)
+
+    assert text_of(finals) == " ".join(map(str, range(1, 60)))
+
+
 # --- its life
 
 
