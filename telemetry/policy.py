@@ -50,6 +50,8 @@ LONE_REFUSALS: Final = 3
 """So many single events refused in a row without a 200 between: something on the way refuses everything."""
 BATCH_BYTES: Final = 500 * 1024
 """Plain bytes of a batch's events. Below the limit of a compressed body, so that no compression can exceed it."""
+SOONEST_S: Final = 0.05
+"""The shortest sleep; what is left of a longer one after rounding is no reason to spin."""
 LEASE_S: Final = 60.0
 """Twice the longest exchange: a lease that has run out belongs to a process that died."""
 CONNECT_S: Final = 3.05
@@ -177,9 +179,12 @@ class Upload(Struct, frozen=True):
 
 
 class Sleep(Struct, frozen=True):
-    """Look again after so many seconds, or when woken."""
+    """Look again after so many seconds, or when woken. Never less than a clock can tell apart."""
 
     for_s: float
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "for_s", max(SOONEST_S, self.for_s))
 
 
 class Rest(Struct, frozen=True):
@@ -245,11 +250,14 @@ def _tend_config(s: Situation) -> Task:
 
 
 def _config_left_s(s: Situation) -> float:
-    return 0.0 if s.config_at is None else CONFIG_AGE_S - max(0.0, s.now - s.config_at)
+    """Seconds until the configuration is too old; one that came in the future is, since the clock went back."""
+    if s.config_at is None or s.config_at > s.now:
+        return 0.0
+    return CONFIG_AGE_S - (s.now - s.config_at)
 
 
 def _until(at: float | None, now: float) -> float:
-    return CONFIG_AGE_S if at is None else max(0.05, at - now)
+    return CONFIG_AGE_S if at is None else max(0.0, at - now)
 
 
 def anchored(connection: Connection, now: float) -> Connection:
