@@ -458,6 +458,18 @@ _ADD: Final = (
 )
 
 
+@contextlib.contextmanager
+def reading(home: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that cannot write, for looking at a queue that others use. Raises as the methods of Store do."""
+    with _translated():
+        uri = f"{(home / FILE).resolve().as_uri()}?mode=ro"
+        db = sqlite3.connect(uri, uri=True, timeout=OPEN_S, isolation_level=None)
+        try:
+            yield db
+        finally:
+            db.close()
+
+
 def file_identity(home: Path) -> tuple[int, int] | None:
     """Which file the queue is now; None where there is none."""
     return _identity(home / FILE)
