@@ -47,6 +47,28 @@ class VirtualDesktop:
             yield target
 
 
+_DARK = """[Colors:Window]
+BackgroundNormal=33,36,41
+ForegroundNormal=241,243,245
+[Colors:View]
+BackgroundNormal=27,30,34
+ForegroundNormal=241,243,245
+[Colors:Button]
+BackgroundNormal=49,54,59
+ForegroundNormal=241,243,245
+[Colors:Selection]
+BackgroundNormal=61,120,200
+ForegroundNormal=255,255,255
+"""
+
+
+def _dark(home: Path) -> dict[str, str]:
+    """Make Qt's own KDE theme read dark colours; returns the variables by which it is chosen."""
+    (home / ".config").mkdir(mode=0o700, exist_ok=True)
+    (home / ".config" / "kdeglobals").write_text(_DARK, encoding="utf-8")
+    return {"XDG_CURRENT_DESKTOP": "KDE", "KDE_SESSION_VERSION": "6"}
+
+
 @contextlib.contextmanager
 def home_folder() -> Iterator[tuple[Path, dict[str, str]]]:
     """Make a home and a runtime folder for programs under test; yields the folder and its environment."""
@@ -62,15 +84,23 @@ def home_folder() -> Iterator[tuple[Path, dict[str, str]]]:
 
 
 @contextlib.contextmanager
-def virtual_desktop() -> Iterator[VirtualDesktop]:
-    """Bring a desktop up, about three seconds; all of it is gone afterwards."""
+def virtual_desktop(*, dark: bool = False, panel: bool = True) -> Iterator[VirtualDesktop]:
+    """Bring a desktop up, about three seconds; all of it is gone afterwards.
+
+    Args:
+        dark: programs are asked for dark colours, as KDE asks.
+        panel: there is a tray.
+    """
     with contextlib.ExitStack() as stack:
         folder, environment = stack.enter_context(home_folder())
+        if dark:
+            environment |= _dark(Path(environment["HOME"]))
         environment |= stack.enter_context(session_bus(folder, environment))
         screen = stack.enter_context(x_server(folder, environment))
         environment = dict(screen.environment)
         stack.enter_context(window_manager(folder, screen))
-        stack.enter_context(tray(folder, screen))
+        if panel:
+            stack.enter_context(tray(folder, screen, dark=dark))
         notifications = stack.enter_context(notification_service(folder, environment))
         sound = stack.enter_context(pulse_server(folder, environment))
         environment = dict(sound.environment)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from Xlib import XK, X, display, error
 from Xlib.ext import xtest
@@ -18,6 +18,9 @@ from Xlib.protocol import event
 from Xlib.xobject.drawable import Window
 
 from tests.desktop.processes import DEADLINE_S, call, eventually, running
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QImage  # only those who take pictures load Qt
 
 _MODIFIERS = {"ctrl": "Control_L", "alt": "Alt_L", "shift": "Shift_L", "super": "Super_L"}
 _KEYS = {"esc": "Escape", "enter": "Return", "tab": "Tab", "backspace": "BackSpace"}
@@ -82,6 +85,15 @@ class Screen:
         """Tell whether any key is down, as the server sees it."""
         return any(self._display.query_keymap())
 
+    # -- mouse
+
+    def click(self, x: int, y: int, button: int = 1) -> None:
+        """Move the pointer there and press a button: 1 left, 2 middle, 3 right."""
+        xtest.fake_input(self._display, X.MotionNotify, x=x, y=y)
+        xtest.fake_input(self._display, X.ButtonPress, button)
+        xtest.fake_input(self._display, X.ButtonRelease, button)
+        self._display.sync()
+
     # -- windows
 
     def titles(self) -> list[str]:
@@ -107,6 +119,18 @@ class Screen:
             if self._title(window) == title:
                 window.configure(x=x, y=y)
         self._display.sync()
+
+    def area(self, title: str) -> tuple[int, int, int, int]:
+        """Return where the window with exactly this title is, without its frame: x, y, width, height.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for window in self._windows():
+            if self._title(window) == title:
+                shape, corner = window.get_geometry(), window.translate_coords(self._root, 0, 0)
+                return -corner.x, -corner.y, shape.width, shape.height
+        raise KeyError(title)
 
     def focused(self) -> str:
         """Return the title of the window that has the keyboard, or ""."""
@@ -181,15 +205,18 @@ class Screen:
         self._root.clear_area(0, 0, 0, 0)
         self._display.sync()
 
-    def screenshot(self, path: Path) -> None:
-        """Save the whole screen as a picture; the file's ending says which kind."""
+    def picture(self) -> QImage:
+        """Return what the whole screen shows now."""
         from PySide6.QtGui import QImage
 
         shape = self._root.get_geometry()
-        picture = self._root.get_image(0, 0, shape.width, shape.height, X.ZPixmap, 0xFFFFFFFF)
+        seen = self._root.get_image(0, 0, shape.width, shape.height, X.ZPixmap, 0xFFFFFFFF)
+        return QImage(seen.data, shape.width, shape.height, QImage.Format.Format_RGB32).copy()
+
+    def screenshot(self, path: Path) -> None:
+        """Save the whole screen as a picture; the file's ending says which kind."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        image = QImage(picture.data, shape.width, shape.height, QImage.Format.Format_RGB32)
-        if not image.save(str(path)):
+        if not self.picture().save(str(path)):
             raise OSError(f"cannot write {path.name}")
 
 
@@ -247,9 +274,10 @@ def window_manager(folder: Path, screen: Screen) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def tray(folder: Path, screen: Screen) -> Iterator[None]:
-    """Run a tray (trayer, XEmbed)."""
+def tray(folder: Path, screen: Screen, *, dark: bool = False) -> Iterator[None]:
+    """Run a tray (trayer, XEmbed); its window's title is "panel"."""
     options = "--edge bottom --align right --widthtype request --height 32 --SetDockType true --monitor 0"
+    options += f" --transparent true --alpha 0 --tint {'0x212429' if dark else '0xefefef'}"
 
     def offered() -> bool:
         return screen._owner("_NET_SYSTEM_TRAY_S0") != 0

@@ -66,7 +66,7 @@ def test_the_microphone_hears_a_recording_whole_and_unchanged(
 ) -> None:
     clip = recording(speech.prompt("vm-goodbye"))
     heard = tmp_path / "heard.wav"
-    command = ("parecord", "--latency-msec=20", "--rate=48000", "--channels=1", "--file-format=wav", heard)
+    command = ("parecord", "--latency-msec=200", "--rate=48000", "--channels=1", "--file-format=wav", heard)
     with running(command, sound.environment):
         eventually(lambda: heard.exists() and heard.stat().st_size > 20_000, "recording began")
         sound.speak(clip)

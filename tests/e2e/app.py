@@ -93,9 +93,9 @@ def running_app(
     if settings:
         (home / "settings.toml").write_text(settings, encoding="utf-8")
         (home / "settings.toml").chmod(0o600)
-    if models and not (home / "models").exists():
-        (home / "models").symlink_to(models)
     environment = {**desktop.environment, "LYSNRAI_HOME": str(home)}
+    if models:
+        environment["LYSNRAI_MODELS"] = str(models)
     log = desktop.folder / "app.log"
     with running(COMMAND, environment, log=log) as process:
         app = App(process, environment, log)

@@ -180,7 +180,7 @@ def test_a_delivered_take_leaves_no_audio_and_no_words_behind(
     assert not [path.name for path in set(takes.iterdir()) - before]
     files = [path for path in desktop.app_home.rglob("*") if path.is_file() and "models" not in path.parts]
     written = [*files, desktop.folder / "app.log"]
-    assert not [path.name for path in written if b"amiable" in path.read_bytes().lower()]
+    assert not [path.name for path in written if b"answering" in path.read_bytes().lower()]
 
 
 def test_every_file_is_the_users_alone(desktop: VirtualDesktop, app: App) -> None:

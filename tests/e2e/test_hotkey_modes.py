@@ -58,7 +58,7 @@ def test_silence_behind_speech_ends_it(desktop: VirtualDesktop, models: Path, ed
 def test_the_longest_length_ends_it_as_the_key_would(
     desktop: VirtualDesktop, models: Path, editor: QtEditor, short: Spoken
 ) -> None:
-    with running_app(desktop, SETTINGS + "[recording]\nmax_s = 4.5\n", models=models) as app:
+    with running_app(desktop, SETTINGS + "[recording]\nmax_s = 3.0\n", models=models) as app:
         desktop.screen.press(HOTKEY)
         app.until("recording")
         desktop.sound.speak(short[1])
