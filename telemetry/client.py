@@ -142,6 +142,7 @@ class Telemetry:
         self._overflowed: Counter[Level] = Counter()
         self._config = Config()
         self._consent: Consent = "unset"
+        self._unwritten: Consent | None = None
         self._consent_mark = 0
         self._min_level = CLOSED
         self._epoch = 1
@@ -325,10 +326,10 @@ class Telemetry:
             self._min_level = MIN_LEVEL[consent]
             for event in [each for each in self._held if not self._agreed(each.level)]:
                 self._held.remove(event)
-            try:
-                self._identity.choose(consent)
-            except OSError as error:
-                log.warning("the choice holds for this session only: %s", type(error).__name__)
+            self._unwritten = consent
+            self._read_choice()
+            if self._unwritten is not None:
+                log.warning("the choice cannot be written down and holds for this session")
             if self._sender is not None:
                 self._sender.stop()
             self._obey()
@@ -336,7 +337,6 @@ class Telemetry:
 
     def _obey(self) -> None:
         """Under the lock: bring the queue in line with the choice."""
-        self._consent_mark = self._identity.consent_mark
         if self._store is None:
             return
         try:
@@ -441,7 +441,7 @@ class Telemetry:
     def erased(self) -> None:
         with self._lock:
             self._held.clear()
-            self._consent, self._min_level = "unset", CLOSED
+            self._consent, self._min_level, self._unwritten = "unset", CLOSED, None
             self._consent_mark = self._identity.consent_mark
 
     # ------------------------------------------------------------------------------------------------------- inside
@@ -455,9 +455,7 @@ class Telemetry:
             return False
         with self._lock:
             if self._store is None:
-                self._consent = self._identity.consent
-                self._min_level = MIN_LEVEL[self._consent]
-                self._consent_mark = self._identity.consent_mark
+                self._read_choice()
             else:
                 try:
                     self._look_again(self._store)
@@ -475,18 +473,17 @@ class Telemetry:
             store = Store(self._home)
         except StoreUnavailable as error:
             log.info("the queue is not available: %s", error)
-            self._consent = self._identity.consent
-            self._min_level = MIN_LEVEL[self._consent]
-            self._consent_mark = self._identity.consent_mark
+            self._read_choice()
             return
         except StoreDamaged as error:
             log.warning("the queue is damaged and set aside: %s", error)
             self._set_aside(damaged)
             return
         try:
+            self._read_choice()
             install = self._identity.install
             if install is not None and any(each.id == install.id for each in self._identity.erasures()):
-                store.begin_anew("forgotten", MIN_LEVEL[self._identity.consent])
+                store.begin_anew("forgotten", self._min_level)
                 self._identity.discard()
             self._look_again(store)
             self._config = store.get("config", Config) or self._config
@@ -499,11 +496,22 @@ class Telemetry:
             store.close()
             self._set_aside(damaged)
 
-    def _look_again(self, store: Store) -> None:
-        """Under the lock: take over choice and install as they stand on the disk."""
+    def _read_choice(self) -> None:
+        """Under the lock: the user's choice as it stands on the disk, once ours has been written there."""
         self._consent_mark = self._identity.consent_mark
+        if self._unwritten is not None:
+            try:
+                self._identity.choose(self._unwritten)
+            except OSError:
+                return
+            self._unwritten = None
+            self._consent_mark = self._identity.consent_mark
         self._consent = self._identity.consent
         self._min_level = MIN_LEVEL[self._consent]
+
+    def _look_again(self, store: Store) -> None:
+        """Under the lock: take over choice and install as they stand on the disk."""
+        self._read_choice()
         if store.min_level != self._min_level:
             store.open_gate(self._min_level)
         self._know_install(store)
