@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -119,5 +119,13 @@ def engine_pids() -> set[int]:
     """Engine processes that this process has started."""
     children: set[int] = set()
     for file in Path("/proc/self/task").glob("*/children"):
-        children.update(int(pid) for pid in file.read_text().split())
-    return {pid for pid in children if b"engines.host" in Path(f"/proc/{pid}/cmdline").read_bytes()}
+        with suppress(OSError):  # that thread has just ended
+            children.update(int(pid) for pid in file.read_text().split())
+    return {pid for pid in children if _is_engine(pid)}
+
+
+def _is_engine(pid: int) -> bool:
+    try:
+        return b"engines.host" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has just ended
+        return False

@@ -191,6 +191,7 @@ def test_a_process_that_is_stopped_is_gone_after_shutting_down() -> None:
         link.hear(1, take_of(noise(1)), SCRIPTED)
         (pid,) = engine_pids()
         os.kill(pid, signal.SIGSTOP)
+        eventually(lambda: set(_states(pid)) == {"T"}, "all its threads stand still")
 
     assert not engine_pids()
 
@@ -210,10 +211,16 @@ def test_an_engine_does_not_outlive_an_app_that_is_killed() -> None:
 
 
 def _runs(pid: int) -> bool:
+    return bool(set(_states(pid)) - {"Z", "X"})
+
+
+def _states(pid: int) -> list[str]:
+    """The letter for what each thread does: T stopped, Z ended but not waited for."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+        threads = [task.read_text() for task in Path(f"/proc/{pid}/task").glob("*/stat")]
+    except OSError:
+        return []
+    return [text.rsplit(")", 1)[1].split()[0] for text in threads]
 
 
 def test_a_late_word_about_a_failed_try_is_not_taken_for_one_about_the_next() -> None:
