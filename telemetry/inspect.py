@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -24,12 +24,9 @@ from msgspec import Raw, Struct
 from telemetry.client import Profile, Telemetry
 from telemetry.identity import Identity
 from telemetry.policy import Connection, Consent
-from telemetry.store import FILE, Leased, Row, Store, StoreDamaged, StoreUnavailable, reading
+from telemetry.store import FILE, Database, Leased, Row, Store, StoreDamaged, StoreUnavailable, reading
 from telemetry.wire import LEVELS, Ledger, Level
 from telemetry.worker import batch_body
-
-if TYPE_CHECKING:
-    from sqlite3 import Connection as Database
 
 T = TypeVar("T")
 

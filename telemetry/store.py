@@ -37,6 +37,8 @@ from telemetry.wire import LEVELS, Config, Ledger, Level, new_id
 
 T = TypeVar("T")
 
+Database = sqlite3.Connection
+
 FILE: Final = "telemetry.db"
 OPEN_S: Final = 2.0
 """How long opening waits for another process that opens at the same moment."""
