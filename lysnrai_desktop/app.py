@@ -10,7 +10,8 @@
     notifications, cues   adapters/                            started with the first of each
 
 Start: lock, tray, then what may take a moment (hotkey, engine) once the tray is there. Stop: first what can bring new
-wishes, then the dictation, then what it used; a take under way is kept, and nothing is inserted.
+wishes, then the dictation, then what it used; a take under way is kept, and nothing is inserted. A session manager that
+asks what there is to save (commitDataRequest) gets no answer of ours: all that was spoken is on the disk already.
 
 Imports: everything. May be imported by: cli.
 """
@@ -64,6 +65,8 @@ from lysnrai_desktop.ui.window import Window
 log = logging.getLogger(__name__)
 
 ENGINE = (sys.executable, "-m", "lysnrai_desktop.engines.host", "whisper")
+LONGEST_END_S = 4.0
+"""A session that ends gives its programs about five seconds."""
 LOG_BYTES = 1_000_000
 FIRST_SETTINGS = """\
 # LysnrAI Desktop. What is not set here has its default; a mistake is reported and the default serves.
@@ -103,6 +106,7 @@ def run(home: Home, settings_file: SettingsFile) -> int:
     app = App(home, settings_file, server)
     app.start()
     status = qt.exec()
+    _end_within(LONGEST_END_S, status)
     app.shut_down()
     return status
 
@@ -180,9 +184,9 @@ class App:
         if self._hotkeys is not None:
             self._hotkeys.shut_down()
         self._loop.shut_down()
-        self._recovery.shut_down()
         self._microphone.shut_down()
         self._journal.shut_down()
+        self._recovery.shut_down()
         self._engine.shut_down()
         if self._inserter is not None:
             self._inserter.shut_down()
@@ -346,6 +350,16 @@ class _UnixSignals:
 
 
 T = TypeVar("T")
+
+
+def _end_within(seconds: float, status: int) -> None:
+    """Let the process end even if a sound server, a bus and an engine hang one after the other.
+
+    By then all that was heard is on the disk; engines end with their input.
+    """
+    timer = threading.Timer(seconds, os._exit, (status,))
+    timer.daemon = True
+    timer.start()
 
 
 def _if_there(build: Callable[[], T], trouble: Callable[[Fault], None]) -> T | None:
