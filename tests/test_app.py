@@ -13,7 +13,7 @@ import pytest
 from tests.desktop.machine import VirtualDesktop
 from tests.desktop.processes import eventually
 from tests.e2e.app import COMMAND, HOTKEY, App, running_app
-from tests.e2e.conftest import MODELS
+from tests.fixtures_models import FOLDER as MODELS
 
 SETTINGS = '[engine]\nmodel = "tiny.en"\n'
 

@@ -14,7 +14,6 @@ from tests import nonspeech, speech
 from tests.desktop.editors import QtEditor, Terminal
 from tests.desktop.machine import VirtualDesktop
 from tests.e2e.app import HOTKEY, App, running_app
-from tests.fixtures_models import FOLDER as MODELS  # noqa: F401 (for tests that start an app themselves)
 
 SETTINGS = '[engine]\nmodel = "tiny.en"\n'
 
