@@ -385,6 +385,23 @@ def test_a_writer_that_never_ends_is_waited_for_a_bounded_time(store: Store) -> 
     assert store.add(event())
 
 
+def test_errors_and_fatals_are_on_the_platter_before_add_returns_and_others_are_not_waited_for(store: Store) -> None:
+    statements: list[str] = []
+    store._db.set_trace_callback(statements.append)
+    for level in LEVELS:
+        store.add(event(level))
+    store._db.set_trace_callback(None)
+
+    told = [each for each in statements if each.startswith("PRAGMA")]
+    full, normal = "PRAGMA synchronous = FULL", "PRAGMA synchronous = NORMAL"
+    assert told == [full, normal] * 2
+    for place, each in enumerate(statements):
+        if each == full:
+            assert statements[place + 1].startswith("INSERT INTO events")
+    with store._reading() as db:
+        assert db.execute("PRAGMA synchronous").fetchone() == (1,)
+
+
 def test_a_file_that_is_no_database_is_damaged_and_can_be_set_aside(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"not a database, and long enough to be looked at" * 100)
     with pytest.raises(StoreDamaged):

@@ -263,8 +263,19 @@ class Histories(RuleBasedStateMachine):
         ledger = store.ledger()
         store.close()
         assert ledger.pending + ledger.leased == 0, "left behind"
+        self.first_sendings_are_in_order()
         lost = self.wanted - self.purged - set(arrived)
         assert len(lost) <= ledger.rejected, "lost without a verdict"
+
+    def first_sendings_are_in_order(self) -> None:
+        latest: dict[str, int] = {}
+        seen: set[str] = set()
+        for call in self.service.calls:
+            for event in call.json["events"] if call.path.endswith("/events") else ():
+                if event["id"] not in seen:
+                    seen.add(event["id"])
+                    assert event["eventSeq"] > latest.get(event["sessionId"], 0), "sent out of order"
+                    latest[event["sessionId"]] = event["eventSeq"]
 
 
 TestHistories = Histories.TestCase
