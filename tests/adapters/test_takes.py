@@ -6,6 +6,7 @@ import os
 import queue
 import shutil
 import stat
+import tempfile
 import threading
 import wave
 from collections.abc import Iterator
@@ -321,23 +322,36 @@ def test_a_file_about_to_become_a_take_is_left_alone(
     os.close(fd)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written_can_still_be_read(store: TakeFolder, folder: Path) -> None:
-    leave(folder, header(RATE_HZ, 1) + BLOCK)
-    (folder / f"{ID}.wav").chmod(0o400)
-    folder.chmod(0o500)
-    try:
+@pytest.fixture
+def nobody() -> Iterator[Path]:
+    """An empty folder of a user who may not write everywhere, as whom the test runs."""
+    with tempfile.TemporaryDirectory() as name:
+        before = os.geteuid()
+        if before == 0:
+            os.chown(name, 65534, 65534)
+            os.seteuid(65534)
+        try:
+            yield Path(name)
+        finally:
+            os.seteuid(before)
+
+
+def test_a_folder_that_cannot_be_written_can_still_be_read(nobody: Path) -> None:
+    store = TakeFolder(nobody)
+    leave(nobody, header(RATE_HZ, 1) + BLOCK)
+    (nobody / f"{ID}.wav").chmod(0o400)
+    nobody.chmod(0o500)
+
+    with pytest.raises(DiskReadOnly):
+        store.tidy(LATER, 0.0)
+    assert [record.samples for record in store.records()] == [1600]
+    with store.open(ID) as take:
+        assert take.read(0, 1600) == BLOCK
         with pytest.raises(DiskReadOnly):
-            store.tidy(LATER, 0.0)
-        assert [record.samples for record in store.records()] == [1600]
-        with store.open(ID) as take:
-            assert take.read(0, 1600) == BLOCK
-            with pytest.raises(DiskReadOnly):
-                take.mark(TRANSCRIBED, LATER)
-            with pytest.raises(DiskReadOnly):
-                take.drop()
-    finally:
-        folder.chmod(0o700)
+            take.mark(TRANSCRIBED, LATER)
+        with pytest.raises(DiskReadOnly):
+            take.drop()
+    nobody.chmod(0o700)
 
 
 def test_every_file_is_its_owners_alone(folder: Path, recorder: Recorder) -> None:
