@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.desktop.machine import VirtualDesktop
-from tests.desktop.processes import eventually
+from tests.desktop.processes import DEADLINE_S, eventually
 from tests.e2e.app import COMMAND, HOTKEY, App, running_app
 from tests.fixtures_models import FOLDER as MODELS
 
@@ -116,3 +117,9 @@ def test_two_starts_at_the_same_moment_make_one_app(desktop: VirtualDesktop, tmp
     (running,) = [start for start in starts if start.poll() is None]
     running.terminate()
     running.communicate(timeout=10.0)
+
+
+def test_whatever_hangs_at_the_end_the_process_ends_with_its_status() -> None:
+    code = "import threading; from lysnrai_desktop.app import _end_within; _end_within(0.05, 3); threading.Event().wait()"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=DEADLINE_S).returncode == 3
