@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from lysnrai_desktop.adapters import control_socket
+from lysnrai_desktop.adapters import control_socket, paths
 from tests.bench import proc
 from tests.bench.bench import Bench, empty, engine_is, settle
 from tests.bench.figures import Figure
@@ -50,7 +50,7 @@ def _unwatched_app(bench: Bench, engine: str = "") -> Iterator[int]:
 
 def _status(bench: Bench) -> Status:
     try:
-        return next(control_socket.ask(bench.desktop.app_home / "run", {"verb": "status"}, READY_S))
+        return next(control_socket.ask(paths.home(bench.desktop.environment).run, {"verb": "status"}, READY_S))
     except control_socket.NotRunning:
         return {"state": "", "engine": ""}
 

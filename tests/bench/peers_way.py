@@ -97,8 +97,13 @@ def _serve(folder: Path, language: str) -> None:
     def tell(answer: _Answer) -> None:
         print(json.dumps({name: getattr(answer, name) for name in answer.__slots__}), flush=True)
 
+    clipboard = screen.intern_atom("CLIPBOARD")
+
     def paste(text: str) -> None:
+        before = screen.get_selection_owner(clipboard)
         subprocess.run(["xclip", "-selection", "clipboard"], input=text.encode(), check=True, stdout=subprocess.DEVNULL)
+        while screen.get_selection_owner(clipboard) == before:
+            time.sleep(0.001)  # xclip returns before the server knows: without this the former text is pasted at times
         keys = [screen.keysym_to_keycode(XK.string_to_keysym(name)) for name in ("Control_L", "v")]
         for kind, key in (
             (X.KeyPress, keys[0]),

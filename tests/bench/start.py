@@ -6,12 +6,11 @@ import contextlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from Xlib import X, display, error
 from Xlib.xobject.drawable import Window
 
-from lysnrai_desktop.adapters import control_socket
+from lysnrai_desktop.adapters import control_socket, paths
 from tests.bench.bench import Bench, engine_is
 from tests.bench.figures import Figure
 from tests.desktop.processes import POLL_S, eventually, running
@@ -45,7 +44,7 @@ def _start(bench: Bench) -> Start:
     with ThreadPoolExecutor(1) as thread:
         began = time.monotonic()
         with running(COMMAND, desktop.environment, log=desktop.folder / "app.log"):
-            answers = thread.submit(_answers, desktop.app_home / "run")
+            answers = thread.submit(_answers, paths.home(desktop.environment))
             eventually(tray.shows_an_icon, "the app is in the tray", READY_S)
             tray_at = time.monotonic()
             answer_at, engine_at = answers.result()
@@ -53,12 +52,12 @@ def _start(bench: Bench) -> Start:
     return Start(tray_at - began, answer_at - began, engine_at - began)
 
 
-def _answers(folder: Path) -> tuple[float, float]:
+def _answers(home: paths.Home) -> tuple[float, float]:
     """Return when the app first answered, and when its engine was ready."""
     end, first_at = time.monotonic() + READY_S, 0.0
     while time.monotonic() < end:
         try:
-            for status in control_socket.ask(folder, {"verb": "status", "follow": True}, READY_S):
+            for status in control_socket.ask(home.run, {"verb": "status", "follow": True}, READY_S):
                 first_at = first_at or time.monotonic()
                 if engine_is("ready", status):
                     return first_at, time.monotonic()

@@ -36,7 +36,7 @@ def utterances(length_s: float, count: int, folder: Path) -> list[Utterance]:
     clips = _sentences()
     for first in range(len(clips)):
         chosen = _fill(clips[first:] + clips[:first], length_s)
-        if chosen:
+        if chosen and " ".join(clip.text for clip in chosen) not in [utterance.text for utterance in found]:
             found.append(_join(chosen, folder / f"utterance-{length_s:g}s-{len(found)}.wav"))
         if len(found) == count:
             return found
@@ -50,12 +50,12 @@ def single_sentences(count: int, folder: Path) -> list[Utterance]:
 
 
 def _sentences() -> list[Clip]:
-    """The novel's five among twenty prompts."""
-    novel, prompts = speech.librivox(), speech.thinned(_prompts(), 20)
+    """The novel's five among forty prompts."""
+    novel, prompts = speech.librivox(), speech.thinned(_prompts(), 40)
     return [
         clip
-        for one, four in zip(novel, (prompts[i : i + 4] for i in range(0, 20, 4)), strict=True)
-        for clip in (one, *four)
+        for one, eight in zip(novel, (prompts[i : i + 8] for i in range(0, 40, 8)), strict=True)
+        for clip in (one, *eight)
     ]
 
 
