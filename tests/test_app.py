@@ -120,6 +120,8 @@ def test_two_starts_at_the_same_moment_make_one_app(desktop: VirtualDesktop, tmp
 
 
 def test_whatever_hangs_at_the_end_the_process_ends_with_its_status() -> None:
-    code = "import threading; from lysnrai_desktop.app import _end_within; _end_within(0.05, 3); threading.Event().wait()"
+    code = (
+        "import threading; from lysnrai_desktop.app import _end_within; _end_within(0.05, 3); threading.Event().wait()"
+    )
 
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=DEADLINE_S).returncode == 3

@@ -8,6 +8,7 @@ import shutil
 import stat
 import tempfile
 import threading
+import time
 import wave
 from collections.abc import Iterator
 from io import BytesIO
@@ -218,7 +219,16 @@ def test_somebody_who_only_looks_does_not_keep_others_from_a_take(store: TakeFol
     looker.join()
 
 
-def test_a_take_dropped_while_one_waited_for_it_is_unknown(store: TakeFolder, recorder: Recorder) -> None:
+def test_a_take_dropped_while_one_waited_for_it_is_unknown(
+    store: TakeFolder, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleep, waits = time.sleep, threading.Event()
+
+    def noticed(seconds: float) -> None:
+        waits.set()
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", noticed)
     take = recorder.take(Outcome.FAILED)
     first = store.open(take.id)
     outcomes: queue.SimpleQueue[object] = queue.SimpleQueue()
@@ -231,6 +241,7 @@ def test_a_take_dropped_while_one_waited_for_it_is_unknown(store: TakeFolder, re
 
     waiting = threading.Thread(target=second)
     waiting.start()
+    assert waits.wait(DEADLINE_S)
     first.drop()
     first.close()
     waiting.join()
@@ -303,20 +314,19 @@ def test_what_a_process_leaves_that_is_killed_in_between_is_removed(store: TakeF
     assert list(folder.iterdir()) == []
 
 
-def test_a_file_about_to_become_a_take_is_left_alone(
+def test_a_file_is_ours_before_anybody_can_take_it_for_a_take(
     store: TakeFolder, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rename = Path.rename
+    lock = takes._lock
+    seen: list[list[Path]] = []
 
-    def tidied_first(path: Path, to: Path) -> Path:
-        store.tidy(LATER, 0.0)
-        return rename(path, to)
+    def looked_before(fd: int) -> bool:
+        seen.append(list(folder.glob("*.wav")))
+        return lock(fd)
 
-    monkeypatch.setattr(Path, "rename", tidied_first)
-
+    monkeypatch.setattr(takes, "_lock", looked_before)
     fd = takes.create(folder, ID)
-
-    assert (folder / f"{ID}.wav").exists()
+    assert seen == [[]]
     with pytest.raises(TakeBusy):
         store.open(ID, patience_s=0.0)
     os.close(fd)

@@ -26,7 +26,10 @@ from tests.desktop.processes import DEADLINE_S, eventually, running
 from tests.desktop.sound import RATE_HZ, PulseServer, pulse_server
 from tests.e2e.recorder_to_kill import RECORD
 
-KILLS = 20 if os.environ.get("LYSNRAI_TEST_EFFORT") == "full" else 2
+STATES = {"arming": 2, "recording": 5, "finishing": 2}
+"""How often each is killed."""
+if os.environ.get("LYSNRAI_TEST_EFFORT") == "full":
+    STATES = dict.fromkeys(STATES, 20)
 LOST_AT_MOST_S = 0.1
 COUNTER_S = 20
 
@@ -94,8 +97,7 @@ def first_counted(samples: NDArray[np.uint16]) -> int:
     return int(counted[0])
 
 
-@pytest.mark.parametrize("kill", range(KILLS))
-@pytest.mark.parametrize("state", ["arming", "recording", "finishing"])
+@pytest.mark.parametrize(("state", "kill"), [(state, kill) for state, count in STATES.items() for kill in range(count)])
 def test_after_kill_9_every_sample_is_there_but_for_the_last_tenth_of_a_second(
     counting: PulseServer, counter: Path, tmp_path: Path, state: str, kill: int
 ) -> None:
