@@ -152,8 +152,9 @@ class Telemetry:
         self._event_seq = 0
         self._template = _template(profile)
         self._session_id = new_id()
-        self._session_seq = 0
         self._constant = b""
+        """What all events of this session have in common, encoded; empty before the session has its number."""
+
         self._session: Session | None = None
         self._sender = Sender(url, product_key) if url else None
         self._worker = Worker(home, self._sender, profile.query(), self, clock=clock)
@@ -248,6 +249,8 @@ class Telemetry:
             return None
         try:
             for _ in range(2):
+                if not self._constant:
+                    self._number_session(self._store)
                 body = b'%b,%b,"id":"%b","eventSeq":%d,"occurredAt":"%b"}' % (
                     event.content[:-1],
                     self._constant,
@@ -517,27 +520,28 @@ class Telemetry:
         self._know_install(store)
 
     def _know_install(self, store: Store) -> None:
-        """Under the lock: be the install that the disk says, in a session that has a number."""
+        """Under the lock: be the install that the disk says."""
         self._epoch = store.epoch
         if self._min_level == CLOSED:
             return
-        self._session_seq = self._session_seq or store.next_number("session")
         install = self._identity.ensure_install()
-        if install.id == self._template.anonymous_install_id and self._constant:
+        if install.id == self._template.anonymous_install_id:
             return
-        if self._template.anonymous_install_id not in {_NO_INSTALL, install.id}:
+        if self._template.anonymous_install_id != _NO_INSTALL:
             # Another install is another session, so that nothing links the two.
-            self._session_id = new_id()
-            self._event_seq = 0
-            self._session_seq = store.next_number("session")
-        self._template = replace(
-            self._template,
-            anonymous_install_id=install.id,
-            session_id=self._session_id,
-            session_seq=self._session_seq,
-        )
-        self._constant = _constant_part(self._template)
+            self._new_session()
+        self._template = replace(self._template, anonymous_install_id=install.id)
         self._share = share_of_sampling(install.id)
+
+    def _new_session(self) -> None:
+        self._session_id = new_id()
+        self._event_seq = 0
+        self._constant = b""
+
+    def _number_session(self, store: Store) -> None:
+        """A session gets its number with its first event: one without events would look like a lost one."""
+        self._template = replace(self._template, session_id=self._session_id, session_seq=store.next_number("session"))
+        self._constant = _constant_part(self._template)
 
     def _set_aside(self, damaged: tuple[int, int] | None = None) -> None:
         """Under the lock: begin with a new file; what is refused until then is held."""
@@ -560,10 +564,7 @@ class Telemetry:
         self._held.clear()
         self._overflowed.clear()
         self._session = None
-        self._session_id = new_id()
-        self._session_seq = 0
-        self._event_seq = 0
-        self._constant = b""
+        self._new_session()
         # A shutdown by the child would end the parent's connection.
         self._sender = None
         self._worker = Worker(self._home, None, self._worker.query, self, clock=self._clock)

@@ -389,7 +389,7 @@ class Store:
 
     def put(self, **values: object) -> None:
         """Keep values by name, over restarts; None forgets."""
-        with self._transaction() as db:
+        with self._transaction(OPEN_S) as db:
             for key, value in values.items():
                 _put(db, key, value)
 

@@ -108,6 +108,7 @@ class Worker:
         self._changed = threading.Condition()
         self._woken = False
         self._flush = True
+        self._adjustments: list[Callable[[Connection], Connection]] = [restarted]
         self._ending = False
         self._resting = False
         self._untidy = True
@@ -148,11 +149,7 @@ class Worker:
         return not self.runs
 
     def _run(self) -> None:
-        first = True
         while not self._ending:
-            if first:
-                self._after_restart()
-                first = False
             wait_s = self.step()
             with self._changed:
                 if wait_s != 0 and not self._woken:
@@ -199,8 +196,7 @@ class Worker:
         # The ticket comes before the look: what changes after it makes the call impossible.
         ticket = 0 if self._sender is None else self._sender.ticket
         now = self._clock()
-        connection = anchored(store.connection(), now)
-        situation = self._look(store, connection, now)
+        situation = self._look(store, self._adjusted(store), now)
         task: Task = Rest() if self._sender is None else next_task(situation)
         if isinstance(task, Sleep | Rest):
             return self._settle_down(store, task, situation.config, now)
@@ -344,31 +340,36 @@ class Worker:
 
     # ------------------------------------------------------------------------------------------------------- store
 
-    def _after_restart(self) -> None:
-        """A pause does not outlive a restart, an ordered wait does."""
-        try:
-            store = self._open()
-            store.put(connection=restarted(store.connection()))
-        except (StoreUnavailable, StoreDamaged):
-            pass  # the first step meets it again
-
     def reconnect(self) -> None:
         """The network has come back: our own backoff has lost its reason."""
         self._adjust(reconnected)
-        self.wake(flush=True)
 
     def resume(self) -> None:
-        """End every pause, the user's own included."""
+        """End every pause but the user's own."""
         self._adjust(restarted)
-        self.wake(flush=True)
 
     def _adjust(self, change: Callable[[Connection], Connection]) -> None:
-        try:
-            store = Store(self._home)
-            store.put(connection=change(store.connection()))
-            store.close()
-        except (StoreUnavailable, StoreDamaged) as error:
-            log.info("not noted: %s", error)
+        """With the next step; a command whose worker never runs does it at once."""
+        with self._changed:
+            self._adjustments.append(change)
+        if self.runs:
+            self.wake(flush=True)
+        else:
+            try:
+                self._adjusted(self._open())
+            except (StoreUnavailable, StoreDamaged) as error:
+                log.info("not noted: %s", error)
+
+    def _adjusted(self, store: Store) -> Connection:
+        """The connection as it is after all that was asked for, and after the clock went back."""
+        with self._changed:
+            changes, self._adjustments = self._adjustments, []
+        connection = store.connection()
+        if changes:
+            for change in changes:
+                connection = change(connection)
+            store.put(connection=connection)
+        return anchored(connection, self._clock())
 
     def _open(self) -> Store:
         if self._store is not None and not self._store.is_current:

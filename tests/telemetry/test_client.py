@@ -651,5 +651,18 @@ def test_pause_holds_over_a_restart_until_resume(service: Service, opened: Calla
     assert len(service.events) == 1
 
 
+def test_a_client_that_records_nothing_leaves_no_gap_in_the_numbers_of_sessions(
+    service: Service, opened: Callable[..., Telemetry]
+) -> None:
+    for _ in range(3):
+        opened(consent="all").close()
+    client = opened(service.url, consent=None)
+    client.record("lifecycle", "app_started")
+    client.start()
+    client.flush()
+
+    assert [each["sessionSeq"] for each in service.events.values()] == [1]
+
+
 def test_limits_are_the_policys() -> None:
     assert policy.EXIT_S <= 0.3
