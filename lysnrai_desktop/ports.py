@@ -163,6 +163,12 @@ class Inserter(Protocol):
     def copy(self, text: SpokenText) -> None:
         """Put the text on the clipboard and leave it there."""
 
+    def undo(self, done: Callable[[Fault | None], None]) -> None:
+        """Take the last insertion back; `done` is called once, on another thread: None when the window was told to.
+
+        NothingToUndo: there was none, or the window or its text has changed since as far as can be known.
+        """
+
     def shut_down(self) -> None: ...
 
 

@@ -21,7 +21,10 @@
     ├── InsertFault
     │   ├── TargetGone           insert.target_gone       the window was closed; text is on the clipboard
     │   ├── TargetRefused        insert.not_delivered     no receipt; text is on the clipboard
-    │   └── InsertUnavailable    insert.unavailable       no screen, or one this build cannot drive
+    │   ├── InsertUnavailable    insert.unavailable       no screen, or one this build cannot drive
+    │   ├── PasswordPrompt       insert.password          the window asks for a password; text is on the clipboard
+    │   ├── ClipboardLost        insert.clipboard_lost    what is on the clipboard cannot be kept; told beforehand
+    │   └── NothingToUndo        insert.nothing_to_undo   no last insertion, or the window has changed since
     ├── HotkeyFault
     │   ├── HotkeyTaken          hotkey.taken             another program owns the combination
     │   ├── HotkeyInvalid        hotkey.invalid           not a combination of known keys
@@ -166,6 +169,18 @@ class HotkeyTaken(HotkeyFault):
 
 class HotkeyInvalid(HotkeyFault):
     code = "hotkey.invalid"
+
+class PasswordPrompt(InsertFault):
+    code = "insert.password"
+
+
+class ClipboardLost(InsertFault):
+    code = "insert.clipboard_lost"
+
+
+class NothingToUndo(InsertFault):
+    code = "insert.nothing_to_undo"
+
 
 
 class HotkeyUnavailable(HotkeyFault):

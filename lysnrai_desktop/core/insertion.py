@@ -1,7 +1,10 @@
 """How a text is brought into a window: by which keys, over which selections. Pure; chosen by what the window is.
 
-    way_into(wm_class, strategy) -> Way, or None: keep it on the clipboard
-    as_inserted(text, settings)  -> the text with what the settings add to it
+    way_into(wm_class, settings)    -> Way, or None: keep it on the clipboard
+    asks_for_password(wm_class)     -> such a window is left alone
+    undoes(wm_class)                -> Ctrl+Z takes a paste back there, in one step
+    as_inserted(text, settings)     -> the text with what the settings add to it
+    typed_in_pieces(text, keys, n)  -> the text in pieces, each of which needs at most n keys that the keyboard lacks
 
 The keys are those that paste in the window's own program. Terminals and editors with key maps of their own do not
 paste with Ctrl+V: there it would be typed as ^V, or scroll.
@@ -14,7 +17,7 @@ Imports: core only. May be imported by: everyone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -26,19 +29,25 @@ class Chord(StrEnum):
     CTRL_V = "ctrl+v"
     CTRL_SHIFT_V = "ctrl+shift+v"
     SHIFT_INSERT = "shift+insert"
+    CTRL_Z = "ctrl+z"
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
     """Own these selections, then press this."""
 
-    chord: Chord
+    chord: Chord | None
+    """None: type the text, character by character."""
     selections: tuple[str, ...] = ("CLIPBOARD",)
 
 
 PASTE = Way(Chord.CTRL_V)
 PASTE_IN_TERMINAL = Way(Chord.CTRL_SHIFT_V)
 PRIMARY = Way(Chord.SHIFT_INSERT, ("PRIMARY", "CLIPBOARD"))
+TYPE = Way(None, ())
+
+TYPED_INSTEAD_CHARACTERS = 500
+"""A text up to this length is rather typed than that something is lost which cannot be kept of the clipboard."""
 
 # Names as in WM_CLASS, in lower case. Each program's own manual names its keys.
 _CTRL_SHIFT_V = frozenset(
@@ -58,23 +67,71 @@ _SHIFT_INSERT = frozenset(
 )  # fmt: skip
 
 
-def way_into(wm_class: Iterable[str], strategy: str) -> Way | None:
+# They write it into nothing but a field for a password. A field within another program's window looks like any other:
+# only the accessibility bus would tell them apart, and most desktops do not run it.
+_PASSWORD_PROMPTS = frozenset(
+    {
+        "gcr-prompter", "gksu", "gksudo", "kdesu", "kdesudo", "ksshaskpass", "lxpolkit", "lxqt-openssh-askpass",
+        "lxqt-policykit-agent", "lxqt-sudo", "mate-polkit", "org.kde.polkit-kde-authentication-agent-1", "pinentry",
+        "pinentry-fltk", "pinentry-gnome3", "pinentry-gtk", "pinentry-gtk-2", "pinentry-qt", "pinentry-qt4",
+        "pinentry-qt5", "pinentry-tqt", "polkit-gnome-authentication-agent-1", "polkit-kde-authentication-agent-1",
+        "polkit-mate-authentication-agent-1", "seahorse-ssh-askpass", "ssh-askpass", "x11-ssh-askpass",
+        "gnome-ssh-askpass", "xfce-polkit",
+    }
+)  # fmt: skip
+
+
+def way_into(wm_class: Iterable[str], settings: InsertionSettings) -> Way | None:
     """Choose the way.
 
     Args:
         wm_class: both strings of the window's WM_CLASS; upper and lower case do not matter.
-        strategy: `InsertionSettings.strategy`.
+        settings: a rule for the class goes before the general strategy.
     """
     names = {name.lower() for name in wm_class}
-    match strategy:
+    rules = (strategy for name, strategy in settings.rules.items() if name.lower() in names)
+    match next(rules, settings.strategy):
         case "clipboard":
             return None
+        case "type":
+            return TYPE
         case "primary":
             return PRIMARY
         case "auto" if names & _SHIFT_INSERT:
             return PRIMARY
         case _:
             return PASTE_IN_TERMINAL if names & _CTRL_SHIFT_V else PASTE
+
+
+def asks_for_password(wm_class: Iterable[str]) -> bool:
+    """Tell whether the window is known to be for nothing but entering a password."""
+    return any(name.lower() in _PASSWORD_PROMPTS for name in wm_class)
+
+
+def undoes(wm_class: Iterable[str]) -> bool:
+    """Tell whether Ctrl+Z takes back what was pasted; to a terminal it means something else."""
+    return not {name.lower() for name in wm_class} & (_CTRL_SHIFT_V | _SHIFT_INSERT)
+
+
+def typed_in_pieces(text: str, keys: Container[str], spare: int, longest: int = 64) -> Iterator[str]:
+    """Cut a text so that each piece can be typed at one go.
+
+    Args:
+        text: what is to be typed.
+        keys: the characters that the keyboard has.
+        spare: how many others can be lent to it at the same time; at least one.
+        longest: characters of a piece at most, for between two is looked whether all is well.
+    """
+    begin, lent = 0, set[str]()
+    for here, character in enumerate(text):
+        full = character not in keys and character not in lent and len(lent) == spare
+        if full or here - begin == longest:
+            yield text[begin:here]
+            begin, lent = here, set()
+        if character not in keys:
+            lent.add(character)
+    if text:
+        yield text[begin:]
 
 
 def as_inserted(text: SpokenText, settings: InsertionSettings) -> SpokenText:

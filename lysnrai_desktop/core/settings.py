@@ -74,11 +74,16 @@ class ModelSettings:
     """Whether a model may be fetched over the network."""
 
 
+STRATEGIES = ("auto", "paste", "primary", "type", "clipboard")
+
+
 @dataclass(frozen=True, slots=True)
 class InsertionSettings:
-    strategy: str = _choice("auto", "auto", "paste", "primary", "clipboard")
+    strategy: str = _choice("auto", *STRATEGIES)
     when_focus_moved: str = _choice("return", "return", "follow", "clipboard")
     trailing_space: bool = False
+    rules: Mapping[str, str] = field(default_factory=dict, metadata={"choices": STRATEGIES})
+    """A strategy of its own for windows of this class (WM_CLASS, either of its names); case does not matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +111,7 @@ class Settings:
     recording: RecordingSettings = RecordingSettings()
     engine: EngineSettings = EngineSettings()
     models: ModelSettings = ModelSettings()
-    insertion: InsertionSettings = InsertionSettings()
+    insertion: InsertionSettings = field(default_factory=InsertionSettings)
     polish: PolishSettings = field(default_factory=PolishSettings)
     takes: TakesSettings = TakesSettings()
     overlay: OverlaySettings = OverlaySettings()
@@ -188,7 +193,7 @@ def _checked(spec: Field[Any], default: object, value: object) -> tuple[str, obj
     if isinstance(default, tuple):
         return _checked_list(spec, value)
     if isinstance(default, Mapping):
-        return _checked_table(value)
+        return _checked_table(spec, value)
     if not isinstance(value, str):
         return "must be a text", None
     choices = spec.metadata.get("choices")
@@ -218,7 +223,10 @@ def _checked_list(spec: Field[Any], value: object) -> tuple[str, object]:
     return "", tuple(value)
 
 
-def _checked_table(value: object) -> tuple[str, object]:
+def _checked_table(spec: Field[Any], value: object) -> tuple[str, object]:
     if not isinstance(value, Mapping) or not all(isinstance(v, str) and k.strip() for k, v in value.items()):
         return "must be a table of texts", None
+    choices = spec.metadata.get("choices")
+    if choices and any(v not in choices for v in value.values()):
+        return f"must only have {', '.join(choices)}", None
     return "", dict(value)

@@ -111,6 +111,18 @@ FAULTS: Mapping[str, Advice] = {
         "The hotkey in the settings file is not a combination of known keys.",
         "Write it like ctrl+alt+space. Until then, click the icon to dictate.",
     ),
+    "insert.password": Advice(
+        "The window asks for a password, so nothing was written into it.",
+        "The text is on the clipboard: press Ctrl+V where you want it.",
+    ),
+    "insert.clipboard_lost": Advice(
+        "What is on the clipboard cannot be kept.",
+        "The dictation replaces it: it is too large, or its program does not answer. Copy it again when you need it.",
+    ),
+    "insert.nothing_to_undo": Advice(
+        "There is nothing that could be taken back.",
+        "The window has changed since, or it is a terminal. Use the window's own undo, if it has one.",
+    ),
     "hotkey.unavailable": Advice(
         "This desktop does not let programs have a global hotkey.",
         "Bind the command “lysnrai toggle” to a key in the desktop's keyboard settings.",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from lysnrai_desktop.core.settings import Settings, override, parse
+from lysnrai_desktop.core.settings import STRATEGIES, Settings, override, parse
 
 
 def test_an_empty_file_means_the_defaults() -> None:
@@ -58,6 +58,7 @@ def test_valid_values_are_taken() -> None:
         ({"models": {"sources": ["web"]}}, "models.sources", "must only have package, hub, mirror, folder"),
         ({"polish": {"replacements": {"a": 1}}}, "polish.replacements", "must be a table of texts"),
         ({"polish": {"replacements": {" ": "x"}}}, "polish.replacements", "must be a table of texts"),
+        ({"insertion": {"rules": {"gedit": "shout"}}}, "insertion.rules", f"must only have {', '.join(STRATEGIES)}"),
         ({"polish": {"replacements": []}}, "polish.replacements", "must be a table of texts"),
     ],
 )

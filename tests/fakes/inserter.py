@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lysnrai_desktop.core.dictation import Delivery
-from lysnrai_desktop.core.faults import Fault, InsertUnavailable, TargetGone
+from lysnrai_desktop.core.faults import Fault, InsertUnavailable, NothingToUndo, TargetGone
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.ports import Delivered, Target
 
@@ -30,6 +30,8 @@ class FakeInserter:
         self.holding = False
         """Insertions wait for `let_go`, as they do while a modifier is held."""
         self._held: list[Callable[[], None]] = []
+        self._before: tuple[FakeWindow, str, str] | None = None
+        """The window of the last insertion, its text before and after."""
 
     # -- the port
 
@@ -46,6 +48,16 @@ class FakeInserter:
     def copy(self, text: SpokenText) -> None:
         if not self.shut:
             self.clipboard = text.reveal()
+
+    def undo(self, done: Callable[[Fault | None], None]) -> None:
+        before, self._before = self._before, None
+        if self.shut:
+            done(InsertUnavailable())
+        elif before is None or not before[0].open or before[0].text != before[2]:
+            done(NothingToUndo())
+        else:
+            before[0].text = before[1]
+            done(None)
 
     def shut_down(self) -> None:
         self.shut = True
@@ -67,6 +79,7 @@ class FakeInserter:
         if window is None or not window.open:
             self.clipboard = text.reveal()
             return Delivered(Delivery.ON_CLIPBOARD, TargetGone.code)
+        self._before = (window, window.text, window.text + text.reveal())
         window.text += text.reveal()
         self.focused = window
         return Delivered(Delivery.INSERTED)

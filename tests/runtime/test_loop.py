@@ -113,6 +113,9 @@ class SpyInserter:
     def copy(self, text: SpokenText) -> None:
         pass
 
+    def undo(self, done: Callable[[Fault | None], None]) -> None:
+        done(None)
+
     def shut_down(self) -> None:
         pass
 

@@ -1,4 +1,4 @@
-"""Insertion on X11: paste with receipt.
+"""Insertion on X11: paste with receipt, and where that will not do, typing.
 
     wait until no key is held ─▶ read the clipboard ─▶ own it, with the text ─▶ focus the target ─▶ press the keys
       ─▶ the target fetches the text: the receipt, "inserted" ─▶ it is done fetching: the former content comes back
@@ -6,7 +6,11 @@
 Whatever fails on the way, the text stays on the clipboard and the caller is told so. The receipt is a request for the
 text, from the target's own program, made after the keys; programs that fetch at every change (clipboard managers) are
 served and do not count. The former content comes back when the target is done, never after a fixed time, and never
-over something newer.
+over something newer. What cannot be kept of the clipboard (too large, or its owner hangs) is not taken from its owner:
+a text of some sentences is typed instead, and before a longer one is pasted, the user is told.
+
+Taken back (`undo`) is the last insertion, by Ctrl+Z in a window that knows it in one step, as long as nothing was
+typed there since.
 
 One thread does it, on a connection of its own; while it waits it goes on serving, so a capture does not wait for an
 insertion under way. Insertions follow one another.
@@ -22,6 +26,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from Xlib import X, Xatom
 from Xlib.display import Display
@@ -29,11 +34,31 @@ from Xlib.protocol import rq
 
 from lysnrai_desktop.adapters.insertion import x11_keyboard as keyboard
 from lysnrai_desktop.adapters.insertion.x11_selections import Content, Data, Fetch, Offer, Selections
+from lysnrai_desktop.adapters.insertion.x11_typing import Typist
 from lysnrai_desktop.adapters.insertion.x11_windows import Windows, X11Target
 from lysnrai_desktop.adapters.x11 import ConnectionLost, NoDisplay, XConnection
+from lysnrai_desktop.adapters.x11_raw_keys import raw_key, watch
 from lysnrai_desktop.core.dictation import Delivery
-from lysnrai_desktop.core.faults import Fault, InsertUnavailable, TargetGone, TargetRefused
-from lysnrai_desktop.core.insertion import PRIMARY, Way, as_inserted, way_into
+from lysnrai_desktop.core.faults import (
+    ClipboardLost,
+    Fault,
+    InsertUnavailable,
+    NothingToUndo,
+    PasswordPrompt,
+    TargetGone,
+    TargetRefused,
+)
+from lysnrai_desktop.core.insertion import (
+    PRIMARY,
+    TYPE,
+    TYPED_INSTEAD_CHARACTERS,
+    Chord,
+    Way,
+    as_inserted,
+    asks_for_password,
+    undoes,
+    way_into,
+)
 from lysnrai_desktop.core.settings import InsertionSettings
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.ports import Delivered, Target
@@ -49,34 +74,62 @@ QUIET_S = 0.25
 LONGEST_QUIET_S = 2.0
 """A program that never stops fetching does not keep the former content from coming back."""
 LONGEST_S = 10.0
-"""Longest transfer. All bounds together stay below INSERTING_S (core/dictation.py)."""
+"""Longest transfer, and longest typing. All bounds together stay below INSERTING_S (core/dictation.py)."""
 LOOK_S = 0.01
 """How often is looked at what no event tells: keys held, the focus."""
 GLANCE_S = 0.25
 """The same for a target that does not fetch: is it still there?"""
 
+WISH_S = 1.0
+"""A key pressed so shortly before an undo is the one that asked for it: a hotkey of ours, or of the desktop."""
+
 Done = Callable[[Delivered | Fault], None]
+Undone = Callable[[Fault | None], None]
 
 KEPT = Delivered(Delivery.ON_CLIPBOARD)
 TARGET_GONE = Delivered(Delivery.ON_CLIPBOARD, TargetGone.code)
 NOT_DELIVERED = Delivered(Delivery.ON_CLIPBOARD, TargetRefused.code)
+LEFT_ALONE = Delivered(Delivery.ON_CLIPBOARD, PasswordPrompt.code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Insertion:
+    text: SpokenText
+    target: X11Target | None
+    done: Done
+
+
+@dataclass(frozen=True, slots=True)
+class _Undo:
+    done: Undone
 
 
 class X11Inserter:
     """The port `Inserter`. `settings` is asked at each insertion."""
 
-    def __init__(self, settings: Callable[[], InsertionSettings], display: str | None = None) -> None:
+    def __init__(
+        self,
+        settings: Callable[[], InsertionSettings],
+        display: str | None = None,
+        tell: Callable[[Fault], None] = lambda _: None,
+    ) -> None:
         """Connect to the X server.
 
         Args:
             settings: gives the present settings; called on the inserter's thread.
             display: such as ":0"; None takes the environment's.
+            tell: told what an insertion is about to cost, before it does.
 
         Raises:
             InsertUnavailable: there is no X server.
         """
         self._settings = settings
-        self._jobs: deque[tuple[SpokenText, X11Target | None, Done]] = deque()
+        self._tell = tell
+        self._jobs: deque[_Insertion | _Undo] = deque()
+        self._last: X11Target | None = None
+        """Where the last insertion went, while it can be taken back."""
+        self._typed_at: list[float] = []
+        """When keys were pressed there since."""
         self._busy = False
         self._stopping = False
         try:
@@ -93,7 +146,13 @@ class X11Inserter:
 
     def insert(self, text: SpokenText, target: Target | None, done: Done) -> None:
         assert target is None or isinstance(target, X11Target), "a target is inserted into by who captured it"
-        self._jobs.append((text, target, done))
+        self._queue(_Insertion(text, target, done))
+
+    def undo(self, done: Undone) -> None:
+        self._queue(_Undo(done))
+
+    def _queue(self, job: _Insertion | _Undo) -> None:
+        self._jobs.append(job)
         if not self._x.post(lambda _: self._work_off()):
             self._refuse_jobs()
 
@@ -111,14 +170,18 @@ class X11Inserter:
     def _begin(self, display: Display) -> None:
         self._windows = Windows(display)
         self._selections = Selections(self._x)
+        self._typist = Typist(self._x)
         self._can_press = display.has_extension("XTEST")
         self._hint = display.intern_atom("x-kde-passwordManagerHint")
 
     def _handle(self, event: rq.Event) -> None:
         if event.type == X.MappingNotify:
             self._x.display.refresh_keyboard_mapping(event)
+        elif (key := raw_key(self._x.display, event)) is not None:
+            self._note_typing(key.code)
         else:
             self._selections.handle(event)
+            self._typist.handle(event)
 
     def _work_off(self) -> None:
         if self._busy:
@@ -126,39 +189,58 @@ class X11Inserter:
         self._busy = True
         try:
             while self._jobs and not self._stopping:
-                self._do(*self._jobs.popleft())
+                self._do(self._jobs.popleft())
         finally:
             self._busy = False
 
-    def _do(self, text: SpokenText, captured: X11Target | None, done: Done) -> None:
+    def _do(self, job: _Insertion | _Undo) -> None:
         try:
-            self._insert(text, captured, done)
+            if isinstance(job, _Undo):
+                self._undo()
+                job.done(None)
+            else:
+                self._insert(job.text, job.target, job.done)
         except Fault as fault:
-            done(fault)
+            job.done(fault)
         except ConnectionLost:
-            done(InsertUnavailable())
+            job.done(InsertUnavailable())
             raise
 
     def _refuse_jobs(self) -> None:
         with contextlib.suppress(IndexError):  # called by any thread: the last one may be gone meanwhile
             while True:
-                self._jobs.popleft()[-1](InsertUnavailable())
+                self._jobs.popleft().done(InsertUnavailable())
 
     def _insert(self, text: SpokenText, captured: X11Target | None, done: Done) -> None:
         settings = self._settings()
-        content = self._as_content(as_inserted(text, settings), secret=True)
+        self._forget_last()
+        text = as_inserted(text, settings)
+        content = self._as_content(text, secret=True)
         plan = self._plan(captured, settings)
         if isinstance(plan, Delivered):
             self._keep(content)
             done(plan)
             return
         target, way, keycodes = plan
+        may_activate = settings.when_focus_moved == "return"
         former = {selection: self._selections.read(selection) for selection in way.selections}
+        if any(selection == "CLIPBOARD" and not was_there.whole for selection, was_there in former.items()):
+            if len(text) <= TYPED_INSTEAD_CHARACTERS:
+                way = TYPE
+            else:
+                self._tell(ClipboardLost())
+        if way is TYPE:
+            outcome = self._type(text, target, may_activate)
+            if outcome.delivery is Delivery.ON_CLIPBOARD:
+                self._keep(content)
+            done(outcome)
+            return
         offer = self._keep(content, way.selections)
-        outcome = self._bring_in(offer, way, target, keycodes, settings.when_focus_moved == "return")
+        outcome = self._bring_in(offer, way, target, keycodes, may_activate)
         done(outcome)
         if outcome.delivery is Delivery.INSERTED:
             self._await_quiet(offer)
+            self._remember(target)
         for selection, was_there in former.items():
             if selection != "CLIPBOARD" or outcome.delivery is not Delivery.ON_CLIPBOARD:
                 self._selections.give_back(selection, offer, was_there)
@@ -175,13 +257,15 @@ class X11Inserter:
                 target = self._windows.focused()
         if target is None or not self._windows.exists(target):
             return TARGET_GONE
-        way = way_into(target.wm_class, settings.strategy)
+        if asks_for_password(target.wm_class):
+            return LEFT_ALONE
+        way = way_into(target.wm_class, settings)
         if way is None:
             return KEPT
-        keycodes = keyboard.keycodes_of(self._x.display, way.chord)
-        if not keycodes:  # a layout without Latin letters; Shift+Insert does nearly everywhere
-            way, keycodes = PRIMARY, keyboard.keycodes_of(self._x.display, PRIMARY.chord)
-        if not keycodes or not self._can_press or not self._keys_are_free():
+        keycodes = keyboard.keycodes_of(self._x.display, way.chord) if way.chord else []
+        if way.chord and not keycodes:  # a layout without Latin letters; Shift+Insert does nearly everywhere
+            way, keycodes = PRIMARY, keyboard.keycodes_of(self._x.display, Chord.SHIFT_INSERT)
+        if (way.chord and not keycodes) or not self._can_press or not self._keys_are_free():
             return NOT_DELIVERED
         return target, way, keycodes
 
@@ -207,6 +291,19 @@ class X11Inserter:
                 return Delivered(Delivery.INSERTED)
             if not self._selections.holds("CLIPBOARD", offer):
                 return self._after_loss(offer)
+        return NOT_DELIVERED if self._windows.exists(target) else TARGET_GONE
+
+    def _type(self, text: SpokenText, target: X11Target, may_activate: bool) -> Delivered:
+        """Focus the target and type. It gives no receipt; but that it has read the keys is known of most."""
+        end = time.monotonic() + LONGEST_S
+
+        def may_go_on() -> bool:
+            well = self._windows.is_active(target) and not keyboard.modifiers_held(self._x.display)
+            return well and not self._stopping and time.monotonic() < end
+
+        ready = self._focus(target, may_activate) and self._keys_are_free()
+        if ready and self._typist.type(text.reveal(), target.id, may_go_on):
+            return Delivered(Delivery.PROBABLY_INSERTED)
         return NOT_DELIVERED if self._windows.exists(target) else TARGET_GONE
 
     def _after_loss(self, offer: Offer) -> Delivered:
@@ -259,6 +356,41 @@ class X11Inserter:
         end = time.monotonic() + LONGEST_QUIET_S
         while not self._stopping and time.monotonic() < (due := min(end, offer.busy_at + QUIET_S)):
             self._x.pump(deadline=due)
+
+    # -- taking it back
+
+    def _remember(self, target: X11Target) -> None:
+        """The insertion into this window may be taken back, until something is typed there."""
+        if undoes(target.wm_class) and watch(self._x.display, on=True):
+            self._last = target
+            self._typed_at.clear()
+
+    def _forget_last(self) -> None:
+        if self._last is not None:
+            self._last = None
+            watch(self._x.display, on=False)
+
+    def _note_typing(self, keycode: int) -> None:
+        if self._last and self._windows.is_active(self._last) and not keyboard.is_modifier(self._x.display, keycode):
+            self._typed_at.append(time.monotonic())
+            if len(self._typed_at) > 1:  # more than the one key that may ask for the undo
+                self._forget_last()
+
+    def _undo(self) -> None:
+        """Take the last insertion back.
+
+        Raises:
+            NothingToUndo: there is none, or its window has changed since, or can no longer be reached.
+        """
+        target = self._last
+        now = time.monotonic()
+        self._forget_last()
+        if target is None or any(at < now - WISH_S for at in self._typed_at):
+            raise NothingToUndo
+        keycodes = keyboard.keycodes_of(self._x.display, Chord.CTRL_Z)
+        if not keycodes or not self._keys_are_free() or not self._focus(target, may_activate=True):
+            raise NothingToUndo
+        keyboard.press(self._x.display, keycodes)
 
     def _look(self, condition: Callable[[], bool], bound_s: float) -> bool:
         """Wait for something that no event tells."""

@@ -3,7 +3,7 @@
 An owner of a selection must answer whoever asks, whenever. So this part lives by the events of its connection, and
 reading somebody else's selection is a wait during which our own are still served.
 
-    read(selection)             all useful formats of the present owner, byte for byte
+    read(selection)             all useful formats of the present owner, byte for byte, and whether they are all
     own(selections, content)    an Offer: answered with from now on, until another program takes the selection
     offer.fetches               who asked for what of it: the receipt
 
@@ -58,6 +58,16 @@ Content = Mapping[int, Data]
 """By the atom of the format's name."""
 
 
+@dataclass(frozen=True, slots=True)
+class Former:
+    """What a selection held."""
+
+    content: Content | None
+    """None where nobody owned it."""
+    whole: bool = True
+    """False: its owner has more, or hangs, and loses it when somebody else takes the selection."""
+
+
 @dataclass(slots=True)
 class Fetch:
     """Somebody has asked for our content in one format."""
@@ -96,10 +106,16 @@ class _Transfer:
 
 
 class _Patience:
-    """How long an owner may keep us waiting, over several waits."""
+    """How long an owner may keep us waiting, over several waits, and how much it may send."""
 
     def __init__(self) -> None:
         self.left_s = STALL_S
+        self.room = LARGEST_BYTES
+        self.too_much = False
+
+    @property
+    def exhausted(self) -> bool:
+        return self.left_s <= 0 or self.too_much
 
     def wait(self, pump: Callable[[Callable[[], bool], float], bool], condition: Callable[[], bool]) -> bool:
         begun = time.monotonic()
@@ -200,15 +216,15 @@ class Selections:
         owner = self._display.get_selection_owner(name)
         return owner.id if isinstance(owner, Window) else 0
 
-    def give_back(self, selection: str, offer: Offer, former: Content | None) -> None:
+    def give_back(self, selection: str, offer: Offer, former: Former) -> None:
         """Let the selection be as it was before the offer: with its former content, or without an owner.
 
         What was put there since is newer and stays.
         """
         if not self.holds(selection, offer):
             return
-        if former:
-            self.own([selection], former)
+        if former.content:
+            self.own([selection], former.content)
             return
         name = self._atom(selection)
         del self._offers[name]
@@ -301,25 +317,27 @@ class Selections:
 
     # -- reading
 
-    def read(self, selection: str) -> Content | None:
-        """Read all formats worth keeping; None where nobody owns the selection.
+    def read(self, selection: str) -> Former:
+        """Read all formats worth keeping.
 
         What cannot be had is left out: the formats of an owner that hangs, and what exceeds LARGEST_BYTES.
         """
         name = self._atom(selection)
         if name in self._offers:
-            return self._offers[name].content
-        if not self._owner(name):
-            return None
+            return Former(self._offers[name].content)
+        owner = self._owner(name)
+        if not owner:
+            return Former(None)
         patience, stamp = _Patience(), self.now()
         content: dict[int, Data] = {}
-        room = LARGEST_BYTES
         for target in self._worth_keeping(self._convert(name, self._atom("TARGETS"), stamp, patience)):
-            data = self._convert(name, target, stamp, patience, room) if patience.left_s > 0 else None
+            data = self._convert(name, target, stamp, patience) if patience.left_s > 0 else None
             if data:
                 content[target] = data
-                room -= len(data.bytes)
-        return content
+                patience.room -= len(data.bytes)
+        if self._owner(name) != owner:
+            return Former(content)  # it is gone meanwhile, and its content with it
+        return Former(content, whole=not patience.exhausted)
 
     def read_text(self, selection: str) -> bytes | None:
         """Read what is there as UTF-8 text; None if it is none."""
@@ -334,10 +352,8 @@ class Selections:
         wanted = worth_keeping(names.values())
         return [atom for atom, name in names.items() if name in wanted]
 
-    def _convert(
-        self, selection: int, target: int, stamp: int, patience: _Patience, room: int = LARGEST_BYTES
-    ) -> Data | None:
-        """Ask the owner for one format; None if it refuses, hangs, or has more than `room` bytes."""
+    def _convert(self, selection: int, target: int, stamp: int, patience: _Patience) -> Data | None:
+        """Ask the owner for one format; None if it refuses, hangs, or has too much."""
         place = next(self._places)
         self._answers.clear()
         self._window.delete_property(place)
@@ -353,28 +369,32 @@ class Selections:
         if not patience.wait(self._x.pump, lambda: bool(answers())) or not answers()[0]:
             return None
         self._arrived[place] = 0
-        data = self._take(place, room)
+        data = self._take(place, patience)
         if data is None or data.type != self._incr:
             return data
-        return self._gather(place, patience, room)
+        return self._gather(place, patience)
 
-    def _gather(self, place: int, patience: _Patience, room: int) -> Data | None:
+    def _gather(self, place: int, patience: _Patience) -> Data | None:
         """Read what comes in pieces, the last of which is empty."""
         whole = bytearray()
         while patience.wait(self._x.pump, lambda: self._arrived[place] > 0):
             self._arrived[place] -= 1
-            piece = self._take(place, room - len(whole))
+            piece = self._take(place, patience, len(whole))
             if piece is None or not piece.bytes:
                 return piece and Data(piece.type, piece.unit_bits, bytes(whole))
             whole += piece.bytes
         return None
 
-    def _take(self, place: int, room: int) -> Data | None:
-        """Read a property of ours and delete it, which tells the owner to go on; None if it exceeds `room`."""
+    def _take(self, place: int, patience: _Patience, before: int = 0) -> Data | None:
+        """Read a property of ours and delete it, which tells the owner to go on; None if there is no room for it.
+
+        `before`: bytes of the same format that came before.
+        """
         whole = bytearray()
         while True:
             part = self._window.get_property(place, X.AnyPropertyType, len(whole) // 4, PIECE_BYTES // 4)
-            if part is None or len(whole) + part.bytes_after > room:
+            if part is None or before + len(whole) + part.bytes_after > patience.room:
+                patience.too_much = part is not None
                 return None
             whole += part.value if isinstance(part.value, bytes) else part.value.tobytes()
             if not part.bytes_after:

@@ -25,9 +25,17 @@ from Xlib.protocol import event, rq
 from lysnrai_desktop.adapters.hotkeys.x11 import X11Hotkeys
 from lysnrai_desktop.adapters.insertion import x11
 from lysnrai_desktop.adapters.insertion.x11 import X11Inserter
-from lysnrai_desktop.adapters.insertion.x11_selections import LARGEST_BYTES, PIECE_BYTES, worth_keeping
+from lysnrai_desktop.adapters.insertion.x11_selections import LARGEST_BYTES, PIECE_BYTES, Former, worth_keeping
 from lysnrai_desktop.core.dictation import Delivery
-from lysnrai_desktop.core.faults import Fault, InsertUnavailable, TargetGone, TargetRefused
+from lysnrai_desktop.core.faults import (
+    ClipboardLost,
+    Fault,
+    InsertUnavailable,
+    NothingToUndo,
+    PasswordPrompt,
+    TargetGone,
+    TargetRefused,
+)
 from lysnrai_desktop.core.hotkey import Edge
 from lysnrai_desktop.core.settings import InsertionSettings
 from lysnrai_desktop.core.speech import SpokenText
@@ -38,6 +46,7 @@ from tests.desktop.processes import DEADLINE_S, eventually, running
 from tests.desktop.screen import Screen
 
 INSERTED = Delivered(Delivery.INSERTED)
+TYPED = Delivered(Delivery.PROBABLY_INSERTED)
 KEPT = Delivered(Delivery.ON_CLIPBOARD)
 GONE = Delivered(Delivery.ON_CLIPBOARD, TargetGone.code)
 NOT_DELIVERED = Delivered(Delivery.ON_CLIPBOARD, TargetRefused.code)
@@ -73,7 +82,8 @@ class Bench:
 
     def __init__(self, screen: Screen) -> None:
         self.settings = InsertionSettings()
-        self.inserter = X11Inserter(lambda: self.settings, screen.environment["DISPLAY"])
+        self.told: list[Fault] = []
+        self.inserter = X11Inserter(lambda: self.settings, screen.environment["DISPLAY"], self.told.append)
         self.answers = Answers()
 
     def start(self, text: str, target: Target | None) -> None:
@@ -82,6 +92,15 @@ class Bench:
     def insert(self, text: str, target: Target | None = None) -> Delivered | Fault:
         self.start(text, target)
         return self.answers.next()
+
+    def undo(self) -> Fault | None:
+        answers: queue.SimpleQueue[Fault | None] = queue.SimpleQueue()
+        self.inserter.undo(answers.put)
+        return answers.get(timeout=DEADLINE_S)
+
+    def await_rest(self) -> None:
+        """Return when the last insertion has put the clipboard back."""
+        eventually(lambda: not self.inserter._busy, "the insertion has ended")
 
     def await_idle(self) -> None:
         """Return when the last insertion has put the clipboard back: the next one begins after that."""
@@ -213,6 +232,136 @@ def test_the_primary_strategy_serves_editors_too(bench: Bench, screen: Screen, t
         assert screen.clipboard(selection="primary") == "marked"
 
 
+# --- typing
+
+
+@pytest.mark.parametrize(
+    ("into", "layouts"), [(qt_editor, "us"), (qt_editor, "de"), (qt_editor, "ru,us"), (terminal, "us")]
+)
+def test_a_text_can_be_typed_whatever_the_keyboard_has(
+    bench: Bench, screen: Screen, tmp_path: Path, into: type, layouts: str
+) -> None:
+    subprocess.run(["setxkbmap", layouts], env=dict(screen.environment), check=True)
+    bench.settings = InsertionSettings(strategy="type")
+    with into(tmp_path, screen) as editor, screen.copied("former"):
+        screen.press("Caps_Lock")
+        texts = ["Grüße, “naïve” 😀\n", "\tПривет, World!"]
+        for text in texts:
+            assert bench.insert(text) == TYPED
+
+        whole = "".join(texts)
+        whole = whole if into is qt_editor else whole.replace("\n", "\r")
+        assert await_text(editor, lambda text: len(text) >= len(whole)) == whole
+        assert screen.clipboard() == "former"
+
+
+def test_the_keyboard_is_afterwards_as_it_was(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    bench.settings = InsertionSettings(strategy="type")
+    before = keyboard_of(screen)
+    with qt_editor(tmp_path, screen):
+        assert bench.insert("Ελλάδα") == TYPED
+
+    assert keyboard_of(screen) == before
+
+
+def test_keys_that_a_killed_process_had_lent_are_taken_back_at_the_next_start(screen: Screen) -> None:
+    before = keyboard_of(screen)
+    other = display.Display(screen.environment["DISPLAY"])
+    spare = next(8 + i for i, row in enumerate(before) if not any(row))
+    mark = other.intern_atom("_LYSNRAI_BORROWED_KEYS")
+    other.screen().root.change_property(mark, Xatom.CARDINAL, 32, [spare])
+    other.change_keyboard_mapping(spare, [[0x0100_0429, 0x0100_0429]])
+    other.close()
+    assert keyboard_of(screen) != before
+
+    Bench(screen).inserter.shut_down()
+
+    assert keyboard_of(screen) == before
+
+
+def test_typing_ends_when_the_focus_goes_and_the_text_is_kept(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    bench.settings = InsertionSettings(strategy="type")
+    text = "0123456789 " * 400
+    with terminal(tmp_path, screen) as xterm, qt_editor(tmp_path, screen) as editor:
+        bench.start(text, bench.inserter.capture())
+        await_text(editor)
+        screen.focus(xterm.title)
+
+        assert bench.answers.next() == NOT_DELIVERED
+        assert screen.clipboard() == text
+        assert 0 < len(editor.text()) < len(text)
+
+
+def test_a_program_has_its_own_strategy_by_rule(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    bench.settings = InsertionSettings(rules={"XTerm": "clipboard"})
+    with terminal(tmp_path, screen):
+        assert bench.insert("Grüße") == KEPT
+
+    assert screen.clipboard() == "Grüße"
+
+
+# --- taking it back
+
+
+def test_the_last_insertion_is_taken_back_in_one_step(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    with qt_editor(tmp_path, screen) as editor:
+        screen.type("first ")
+        await_text(editor)
+        assert bench.insert("Grüße,\nalle zusammen") == INSERTED
+        await_text(editor, lambda text: text.endswith("zusammen"))
+        bench.await_rest()
+
+        assert bench.undo() is None
+
+        assert await_text(editor, lambda text: "Grüße" not in text) == "first "
+        assert isinstance(bench.undo(), NothingToUndo)
+
+
+def test_an_undo_brings_its_window_back(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    with terminal(tmp_path, screen) as xterm, qt_editor(tmp_path, screen) as editor:
+        assert bench.insert("Grüße") == INSERTED
+        await_text(editor)
+        bench.await_rest()
+        screen.focus(xterm.title)
+        screen.type("lysnrai undo")
+
+        assert bench.undo() is None
+
+        assert await_text(editor, lambda text: not text) == ""
+
+
+def test_the_hotkey_that_asks_for_an_undo_does_not_count_as_typing(
+    bench: Bench, screen: Screen, tmp_path: Path
+) -> None:
+    with qt_editor(tmp_path, screen) as editor:
+        assert bench.insert("Grüße") == INSERTED
+        await_text(editor)
+        bench.await_rest()
+        screen.press("ctrl+alt+F9")
+
+        assert bench.undo() is None
+
+        assert await_text(editor, lambda text: not text) == ""
+
+
+def test_what_was_typed_since_is_not_undone(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    with qt_editor(tmp_path, screen) as editor:
+        assert bench.insert("Grüße") == INSERTED
+        bench.await_rest()
+        screen.type("xy")
+
+        assert isinstance(bench.undo(), NothingToUndo)
+        assert await_text(editor, lambda text: len(text) >= 7) == "Grüßexy"
+
+
+def test_nothing_is_undone_in_a_terminal(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    with terminal(tmp_path, screen):
+        assert bench.insert("Grüße") == INSERTED
+        bench.await_rest()
+
+        assert isinstance(bench.undo(), NothingToUndo)
+
+
 # --- the clipboard's former content
 
 
@@ -253,15 +402,43 @@ def test_an_empty_clipboard_is_empty_again(bench: Bench, screen: Screen, tmp_pat
         eventually(lambda: owner_of(screen) == 0, "nobody owns the clipboard")
 
 
-def test_an_owner_that_hangs_does_not_keep_the_text_from_coming(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+def test_of_an_owner_that_hangs_nothing_is_taken_and_the_text_is_typed(
+    bench: Bench, screen: Screen, tmp_path: Path
+) -> None:
     with qt_editor(tmp_path, screen) as editor, program("clipboard_owner", screen) as owner:
         assert line_from(owner) == "copied"
         owner.send_signal(signal.SIGSTOP)
 
-        assert bench.insert("Grüße") == INSERTED
+        assert bench.insert("Grüße 😀") == TYPED
 
-        assert await_text(editor) == "Grüße"
+        assert await_text(editor, lambda text: len(text) >= 7) == "Grüße 😀"
         owner.send_signal(signal.SIGCONT)
+        assert fetched(screen, "UTF8_STRING").decode() == clipboard_owner.TEXT
+        assert bench.told == []
+
+
+def test_that_the_clipboard_will_be_lost_is_told_before_it_is(bench: Bench, screen: Screen) -> None:
+    text = "Grüße " * 100
+    with Window(screen, "w") as window, program("clipboard_owner", screen) as owner:
+        assert line_from(owner) == "copied"
+        screen.focus("w")
+        owner.send_signal(signal.SIGSTOP)
+        bench.start(text, bench.inserter.capture())
+
+        stamp = window.await_keys()
+        assert [type(fault) for fault in bench.told] == [ClipboardLost]
+        assert window.fetch(stamp) == text
+        assert bench.answers.next() == INSERTED
+        owner.send_signal(signal.SIGCONT)
+
+
+def test_what_is_too_large_to_be_kept_stays_with_its_owner(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    huge = bytes(LARGEST_BYTES + 1)
+    with qt_editor(tmp_path, screen) as editor, screen.copied(huge, "application/x-huge"):
+        assert bench.insert("Grüße") == TYPED
+
+        assert await_text(editor, lambda text: len(text) >= 5) == "Grüße"
+        assert fetched(screen, "application/x-huge") == huge
 
 
 def test_what_somebody_copies_meanwhile_is_not_overwritten(bench: Bench, screen: Screen) -> None:
@@ -372,6 +549,14 @@ def test_our_own_window_is_no_target(bench: Bench, screen: Screen) -> None:
 
 
 @pytest.mark.usefixtures("impatient")
+def test_a_window_that_asks_for_a_password_is_left_alone(bench: Bench, screen: Screen) -> None:
+    with Window(screen, "w", wm_class="pinentry") as window:
+        assert bench.insert("Grüße", bench.inserter.capture()) == Delivered(Delivery.ON_CLIPBOARD, PasswordPrompt.code)
+
+        assert not window._display.pending_events() or window._display.next_event().type != X.KeyPress
+        assert screen.clipboard() == "Grüße"
+
+
 def test_without_a_receipt_the_text_is_not_said_to_be_inserted(bench: Bench, screen: Screen) -> None:
     with Window(screen, "w") as window, screen.copied("former"):
         assert bench.insert("Grüße", bench.inserter.capture()) == NOT_DELIVERED
@@ -608,7 +793,7 @@ def test_a_selection_too_large_to_keep_is_left_out(bench: Bench, screen: Screen,
     with qt_editor(tmp_path, screen), screen.copied(bytes(LARGEST_BYTES + 1), "application/x-huge"):
         content = bench.inserter._x.call(lambda _: bench.inserter._selections.read("CLIPBOARD"))
 
-        assert content == {}
+        assert content == Former({}, whole=False)
 
 
 class Owner(Window):
@@ -671,6 +856,12 @@ def fetched(screen: Screen, form: str) -> bytes:
     return subprocess.run(
         command, env=dict(screen.environment), capture_output=True, check=False, timeout=DEADLINE_S
     ).stdout
+
+
+def keyboard_of(screen: Screen) -> list[list[int]]:
+    with contextlib.closing(display.Display(screen.environment["DISPLAY"])) as asking:
+        first, last = asking.display.info.min_keycode, asking.display.info.max_keycode
+        return [list(row) for row in asking.get_keyboard_mapping(first, last - first + 1)]
 
 
 def owner_of(screen: Screen) -> int:
