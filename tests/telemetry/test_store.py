@@ -52,6 +52,7 @@ class Histories(RuleBasedStateMachine):
         self.ended: set[str] = set()
         self.flights: list[Leased] = []
         self.sets: dict[str, set[str]] = {}
+        self.most = Config()
 
     def teardown(self) -> None:
         if hasattr(self, "stores"):
@@ -119,7 +120,8 @@ class Histories(RuleBasedStateMachine):
 
     @rule(process=st.integers(0, 1), count=st.integers(10, 20), size=st.integers(65_536, 70_000))
     def limit(self, process: int, count: int, size: int) -> None:
-        self.stores[process].limit(Config(max_queue_size=count, max_queue_bytes=size))
+        self.most = Config(max_queue_size=count, max_queue_bytes=size)
+        self.stores[process].limit(self.most)
 
     @rule(process=st.integers(0, 1))
     def tidy(self, process: int) -> None:
@@ -136,6 +138,11 @@ class Histories(RuleBasedStateMachine):
         assert self.stores[1].discrepancies() == []
         ledger = self.stores[0].ledger()
         assert ledger.captured == ledger.accounted == len(self.captured) + self.counted
+        if ledger.pending:  # what is in flight is never evicted
+            assert ledger.pending + ledger.leased <= self.most.max_queue_size
+            with self.stores[0]._reading() as db:
+                live_bytes = db.execute("SELECT bytes FROM ledger WHERE day = 'total'").fetchone()[0]
+            assert live_bytes <= self.most.max_queue_bytes
         live = {row[0] for row in self.rows("state IN ('pending', 'leased')")}
         assert live <= self.captured.keys()
         assert not live & self.ended
@@ -189,6 +196,18 @@ def test_the_least_important_and_oldest_leave_first_when_the_queue_is_full(store
         left = [row[0] for row in db.execute("SELECT level FROM events ORDER BY seq")]
     assert left == [4, *[3] * 9]
     assert store.ledger().evicted == 4
+
+
+def test_a_debug_event_leaves_before_a_hundred_older_errors(store: Store) -> None:
+    store.limit(Config(max_queue_size=100))
+    for _ in range(100):
+        store.add(event("error"))
+
+    for level in ("info", "debug", "warn"):
+        store.add(event(level))
+
+    with store._reading() as db:
+        assert db.execute("SELECT DISTINCT level FROM events").fetchall() == [(3,)]
 
 
 def test_the_cap_in_bytes_holds_at_each_insert(store: Store) -> None:
