@@ -6,7 +6,7 @@ Each file is made from the types and functions of telemetry/wire.py, so that it 
 when a checked-in file differs. The inputs stand here, the answers do not. All persons, numbers and addresses are
 from ranges reserved for examples.
 
-Imports: wire. May be imported by: the command line, tests.
+Imports: admin, examples, wire. May be imported by: the command line, tests.
 """
 
 from __future__ import annotations
@@ -20,43 +20,8 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from telemetry import wire
-
-RECEIVED: Final = "2026-11-24T11:07:19.158Z"
-SENT: Final = "2026-11-24T11:07:19.123Z"
-INSTALL: Final = "7f9c24e8-3b12-4fef-91e0-6bb0a2f5f2b1"
-EVENT: Final[dict[str, Any]] = {
-    "id": "3f0d8f0a-52a7-4d3e-9c11-0d2f6a1b7c55",
-    "productId": "lysnrai",
-    "platform": "desktop",
-    "channel": "desktop_app",
-    "osFamily": "linux",
-    "appVersion": "0.1.0",
-    "releaseChannel": "dev",
-    "module": "dictation",
-    "eventName": "dictation_completed",
-    "level": "info",
-    "sessionId": "0b7f3c1e-8a51-4a0c-b7a3-5f1f6f3f9d20",
-    "sessionSeq": 3,
-    "eventSeq": 14,
-    "anonymousInstallId": INSTALL,
-    "occurredAt": "2026-11-24T11:07:18.000Z",
-    "schemaVersion": 1,
-}
-FULL: Final[dict[str, Any]] = EVENT | {
-    "osVersion": "6.1.0.25",
-    "buildNumber": "1204",
-    "message": "engine <id> left after <n> ms",
-    "errorDomain": "engine",
-    "errorCode": "engine.crashed",
-    "tags": {"backend": "whisper"},
-    "metrics": {"audio_ms": 2100, "peak": 0.5},
-    "dictation": {"backend": "whisper", "language": "en-GB", "durationMs": 2100, "wordCount": 6, "result": "inserted"},
-    "device": {"arch": "x86_64", "cpuCount": 4, "memoryMb": 8192, "locale": "en-GB"},
-    "userId": "u-1",
-    "sampleRate": 0.5,
-    "x-trial": {"arm": "b"},
-}
+from telemetry import admin, wire
+from telemetry.examples import EVENT, FULL, INSTALL, RECEIVED, SENT, examples
 
 
 def files() -> dict[str, str]:
@@ -68,8 +33,9 @@ def files() -> dict[str, str]:
         "fingerprints.json": {"cases": _fingerprints()},
         "shares.json": {"cases": _shares()},
         "versions.json": {"cases": _versions()},
+        "merge.json": {"cases": _merges()},
         **{f"schema/{name}.json": schema for name, schema in _schemas().items()},
-        **{f"examples/{name}.json": {"cases": cases} for name, cases in _examples().items()},
+        **{f"examples/{name}.json": {"cases": cases} for name, cases in examples().items()},
     }
     return {path: _text(value) for path, value in content.items()}
 
@@ -335,7 +301,84 @@ def _versions() -> list[dict[str, Any]]:
     return [{"a": a, "b": b, "order": wire.compare_versions(a, b)} for a, b in both_ways]
 
 
-# ------------------------------------------------------------------------------------------- schemas and examples
+# ---------------------------------------------------------------------------------------------------------- merging
+
+_CLIENT: Final = admin.Client(
+    platform="ios",
+    channel="keyboard_extension",
+    os_family="ios",
+    app_version="1.4.0",
+    release_channel="beta",
+    anonymous_install_id=INSTALL,
+    country_code="US",
+    region_code="US:WA",
+)
+
+
+def _policy(number: int, **fields: Any) -> dict[str, Any]:
+    made = f"2026-11-0{number}T00:00:00.000Z"
+    return {"id": f"p{number}", "name": f"Policy {number}", "createdAt": made, "updatedAt": made, **fields}
+
+
+_MERGES: Final[tuple[tuple[str, list[dict[str, Any]]], ...]] = (
+    ("no policy", []),
+    ("the larger priority wins key by key", [
+        _policy(1, priority=5, minLevel="warn", limits={"batchSize": 10}),
+        _policy(2, priority=1, minLevel="info", limits={"batchSize": 20, "maxAgeDays": 7}),
+    ]),
+    ("of equal ones the newer", [_policy(2, minLevel="error"), _policy(1, minLevel="info")]),
+    ("blocked events are united and sorted", [
+        _policy(1, blockedEvents=["noise", "app_started"]), _policy(2, blockedEvents=["noise", "x"]),
+    ]),
+    ("sampling merges by key", [
+        _policy(1, priority=1, sampling={"default": 0.5, "byEvent": {"a": 0.1}, "byModule": {"recovery": 1}}),
+        _policy(2, sampling={"default": 0.2, "byEvent": {"a": 0.9, "b": 0.3}}),
+    ]),
+    ("one that does not collect stops all", [_policy(1, priority=9), _policy(2, collect=False)]),
+    ("one that is not active is silent", [_policy(1, enabled=False, collect=False, minLevel="fatal")]),
+    ("before it starts it is silent", [_policy(1, minLevel="fatal", startsAt="2026-11-24T11:07:19.159Z")]),
+    ("from its start on it speaks", [_policy(1, minLevel="fatal", startsAt=RECEIVED)]),
+    ("at its end it is silent", [_policy(1, minLevel="fatal", expiresAt=RECEIVED)]),
+    ("the earliest end is told", [
+        _policy(1, expiresAt="2026-12-02T00:00:00.000Z"), _policy(2, expiresAt="2026-12-01T00:00:00.000Z"),
+    ]),
+    ("all dimensions match", [_policy(1, minLevel="warn", targeting={
+        "platforms": ["ios", "android"], "channels": ["keyboard_extension"], "osFamilies": ["ios"],
+        "releaseChannels": ["beta"], "versionRange": {"min": "1.2.0", "max": "1.4"}, "countryCodes": ["US"],
+        "regionCodes": ["US:WA"], "percentage": 55,
+    })]),
+    *(
+        (f"another {name}", [_policy(1, minLevel="warn", targeting=targeting)])
+        for name, targeting in (
+            ("platform", {"platforms": ["web"]}),
+            ("channel", {"channels": ["main_app"]}),
+            ("system", {"osFamilies": ["macos"]}),
+            ("release channel", {"releaseChannels": ["stable"]}),
+            ("version, older", {"versionRange": {"max": "1.3.9"}}),
+            ("version, newer", {"versionRange": {"min": "1.4.1"}}),
+            ("country", {"countryCodes": ["DE"]}),
+            ("region", {"regionCodes": ["US:OR"]}),
+            ("share", {"percentage": 54}),
+        )
+    ),
+)  # fmt: skip
+
+
+def _merges() -> list[dict[str, Any]]:
+    at = wire.parse_time(RECEIVED)
+    assert at is not None
+    cases = []
+    for name, bodies in _MERGES:
+        policies = [msgspec.convert(body, admin.Policy) for body in bodies]
+        config = admin.merge(policies, _CLIENT, at, version=len(policies))
+        whole = [msgspec.to_builtins(policy) for policy in policies]
+        client = msgspec.to_builtins(_CLIENT)
+        told = msgspec.to_builtins(config)
+        cases.append({"name": name, "at": RECEIVED, "policies": whole, "client": client, "config": told})
+    return cases
+
+
+# --------------------------------------------------------------------------------------------------------- schemas
 
 _TYPES: Final = {
     "install": wire.Install,
@@ -343,78 +386,34 @@ _TYPES: Final = {
     "event": wire.Event,
     "verdicts": wire.Verdicts,
     "config": wire.Config,
-    "receipt": wire.Receipt,
     "problem": wire.Problem,
+    "policy": admin.Policy,
+    "preview": admin.Preview,
+    "cluster": admin.Cluster,
+    "ledger": admin.LedgerPage,
+    "geo": admin.GeoPage,
+    "metrics": admin.Metrics,
+    "audit": admin.AuditPage,
 }
+_SEVERAL: Final[dict[str, tuple[Any, ...]]] = {
+    "receipt": (wire.Receipt, admin.AdminReceipt),
+    "clusterPatch": admin.CLUSTER_PATCHES,
+}
+"""Bodies of more than one form."""
 
 
 def _schemas() -> dict[str, dict[str, Any]]:
     schemas = {}
+    dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     for name, kind in _TYPES.items():
-        schema = msgspec.json.schema(kind)
-        schemas[name] = {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+        schemas[name] = {**dialect, **msgspec.json.schema(kind)}
+    for name, kinds in _SEVERAL.items():
+        forms, shared = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
+        schemas[name] = {**dialect, "anyOf": list(forms), "$defs": shared}
     schemas["event"]["$defs"]["Event"]["patternProperties"] = {"^x-[a-z0-9-]{1,40}$": {}}
     batch = schemas["batch"]["$defs"]["Batch"]["properties"]
     batch["events"] |= {"maxItems": wire.MAX_BATCH_EVENTS}
     return schemas
-
-
-def _examples() -> dict[str, list[dict[str, Any]]]:
-    secret = "A" * 43
-    install = {"installId": INSTALL, "productKey": "pk_example", "platform": "desktop", "installSecret": secret}
-    batch_id = "9f2b1d6c-4c0a-4c8e-8f4b-6c7d0f1e2a3b"
-    ledger = msgspec.to_builtins(
-        wire.Ledger(captured=14, pending=2, leased=1, delivered=7, rejected=1, evicted=1, purged=2)
-    )
-    batch = {"batchId": batch_id, "sentAt": SENT, "events": [EVENT, FULL], "ledger": ledger}
-    results = [{"id": EVENT["id"], "status": "accepted"}, {"id": FULL["id"], "status": "duplicate"}]
-    counts = {"accepted": 1, "duplicate": 1, "rejected": 0, "retry": 0}
-    verdicts = {
-        "batchId": batch_id,
-        "receivedAt": RECEIVED,
-        "counts": counts,
-        "results": results,
-        "configEtag": '"5d0c"',
-    }
-    config = msgspec.to_builtins(wire.Config(version=17))
-    query = {
-        key: EVENT[key] for key in ("productId", "platform", "channel", "osFamily", "appVersion", "releaseChannel")
-    }
-    query["anonymousInstallId"] = INSTALL
-
-    def answers(request: dict[str, Any], good: dict[int, Any], bad: tuple[int, ...]) -> list[dict[str, Any]]:
-        return [
-            *({"request": request, "status": status, "answer": body} for status, body in good.items()),
-            *({"request": request, "status": status, "answer": _problem(status)} for status in bad),
-        ]
-
-    return {
-        "post-installs": answers(
-            {"body": install}, {201: {"installToken": "example-token"}}, (400, 401, 409, 413, 415, 429)
-        ),
-        "post-events": answers({"body": batch}, {200: verdicts}, (400, 401, 413, 415, 429, 503)),
-        "get-config": answers({"query": query}, {200: config, 304: None}, (400, 401, 403)),
-        "delete-install": answers(
-            {"path": {"installId": INSTALL}}, {200: {"before": 8, "after": 0, "tombstone": True}}, (400, 401, 403, 404)
-        ),
-    }
-
-
-_TITLES: Final = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    409: "Conflict",
-    413: "Content Too Large",
-    415: "Unsupported Media Type",
-    429: "Too Many Requests",
-    503: "Service Unavailable",
-}
-
-
-def _problem(status: int) -> dict[str, Any]:
-    return {"type": "about:blank", "title": _TITLES[status], "status": status}
 
 
 if __name__ == "__main__":

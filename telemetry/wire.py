@@ -95,6 +95,7 @@ Reason = Literal[
 ]  # fmt: skip
 
 LEVELS: Final[tuple[Level, ...]] = get_args(Level)
+PLATFORMS: Final[tuple[Platform, ...]] = get_args(Platform)
 REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 

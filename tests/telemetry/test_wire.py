@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from telemetry import wire
-from telemetry.golden import EVENT, FULL, INSTALL
+from telemetry.examples import EVENT, FULL, INSTALL
 
 KEYS = st.sampled_from([*FULL, "colour", "x-a"])
 SCALARS = st.one_of(
