@@ -57,6 +57,8 @@ class Model:
     """Together they carry every file; none: no package is known."""
     extra: str
     """The extra of this project that installs the packages; "" without any."""
+    spliced: bool = False
+    """Measured: short windows with spliced padding read as well as full ones (engines/splicing.py)."""
 
     @property
     def size_bytes(self) -> int:
@@ -101,6 +103,7 @@ def _model(entry: Mapping[str, Any], languages: Mapping[str, frozenset[str]]) ->
             files=tuple(ModelFile(**file) for file in entry["files"]),
             packages=tuple(Package(**package) for package in entry.get("package", ())),
             extra=entry.get("extra", ""),
+            spliced=entry.get("spliced", False),
         )
     except (KeyError, TypeError) as missing:
         raise ValueError(f"model {entry.get('name')!r} is incomplete: {missing}") from missing

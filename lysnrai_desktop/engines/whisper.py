@@ -5,9 +5,8 @@
 
 Two threads, so that the edges of speech are told when they happen and not behind the recognition of the piece before.
 Where to cut, what to doubt and which language to take is decided in core. What is decided here: how a model is loaded
-and asked. Temperature is 0: a doubtful reading is tried again in another way, never at random.
-
-The seam for windows shorter than 30 s is `_Model.encode`.
+and asked. Temperature is 0: a doubtful reading is tried again in another way, never at random; if the encoder had seen
+a short window (splicing.py), then on a full one.
 
 Imports: core. May be imported by: host.
 """
@@ -34,8 +33,10 @@ from lysnrai_desktop.core.endpointing import Cut, Listening, Voice
 from lysnrai_desktop.core.faults import EngineOutOfMemory, EngineStartFailed, Fault, ModelDamaged
 from lysnrai_desktop.core.guards import Reading
 from lysnrai_desktop.core.speech import SpokenText
+from lysnrai_desktop.engines import splicing
 from lysnrai_desktop.engines.engine import Hearing, Say, Wanted
 from lysnrai_desktop.engines.silero import RATE_HZ, STEP, Silero, probabilities
+from lysnrai_desktop.engines.splicing import Padding
 
 Sound = NDArray[np.float32]
 """16 kHz, mono, in [-1, 1]."""
@@ -70,10 +71,14 @@ class WhisperEngine:
 
     def load(self, load: wire.Load) -> wire.Ready:
         model = _load(load)
+        self.use(model)
+        return wire.Ready(model.model.device, model.model.compute_type)
+
+    def use(self, model: _Model) -> None:
+        """Read with this model from now on."""
         self._languages = model.supported_languages
         # Kept in start order by the queue: whoever is unwanted by the time it comes up is passed over.
         threading.Thread(target=_Reader(model, self._say).run, args=(self._work,), name="reading", daemon=True).start()
-        return wire.Ready(model.model.device, model.model.compute_type)
 
     def start(self, start: wire.Start, wanted: Wanted) -> Hearing:
         possible = languages.candidates(start.language, self._languages)
@@ -266,13 +271,22 @@ def _speech_of(piece: _Piece) -> tuple[int, int] | None:
 class _Model(WhisperModel):  # type: ignore[misc]
     """faster-whisper's model, asked in our way."""
 
-    _last: tuple[Any, Any] | None = None
+    padding: Padding | None = None
+    """None: every window is encoded in full."""
+    _in_full = False
+    _last: tuple[bool, Any, Any] | None = None
 
     def encode(self, features: Any) -> Any:
         """Remembers its last answer: the language and the text of a piece are read off the same one."""
-        if self._last is None or not np.array_equal(self._last[0], features):
-            self._last = (features, super().encode(features))
-        return self._last[1]
+        in_full = self._in_full or self.padding is None
+        if self._last is None or self._last[0] is not in_full or not np.array_equal(self._last[1], features):
+            self._last = (in_full, features, self._encode(features, None if in_full else self.padding))
+        return self._last[2]
+
+    def _encode(self, features: Any, padding: Padding | None) -> Any:
+        if padding is None or (frames := splicing.frames_to_encode(features)) >= features.shape[1]:
+            return super().encode(features)
+        return splicing.spliced(super().encode(features[:, :frames]), padding)
 
     def languages(self, sound: Sound) -> dict[str, float]:
         """The probability of each language; no longer piece than 30 s."""
@@ -283,6 +297,7 @@ class _Model(WhisperModel):  # type: ignore[misc]
 
     def read(self, sound: Sound, speech_s: float, language: str, prompt: str = "", doubted: bool = False) -> Reading:
         """What is said in a piece. `doubted`: in another way than before."""
+        self._in_full = doubted
         limit = round(FIRST_TOKENS + TOKENS_PER_S * speech_s)
         otherwise: dict[str, Any] = {"no_speech_threshold": None, "no_repeat_ngram_size": 4} if doubted else {}
         found, _ = self.transcribe(
@@ -296,6 +311,7 @@ class _Model(WhisperModel):  # type: ignore[misc]
             **otherwise,
         )
         segments = list(found)
+        self._in_full = False
         if not segments:
             return Reading(SpokenText(), speech_s)
         return Reading(
@@ -304,6 +320,22 @@ class _Model(WhisperModel):  # type: ignore[misc]
             min(segment.avg_logprob for segment in segments),
             max(segment.compression_ratio for segment in segments),
         )
+
+
+def _splice(model: _Model, weights: Path) -> None:
+    """Encode short windows from now on, if this model is known to bear it."""
+    if model.model.device != "cpu":
+        return  # not measured, and a GPU encodes 30 s in no time
+    sound = splicing.sentence()
+    speech_s = len(sound) / RATE_HZ
+
+    def agrees(padding: Padding) -> bool:
+        texts = []
+        for model.padding in (None, padding):
+            texts.append(model.read(sound, speech_s, "en").text.reveal())
+        return texts[0] == texts[1] != ""
+
+    model.padding = splicing.padding_for(weights, model.model.compute_type, agrees)
 
 
 def _load(load: wire.Load) -> _Model:
@@ -316,7 +348,10 @@ def _load(load: wire.Load) -> _Model:
     fault: Fault = EngineStartFailed("no device takes the model")
     for device, compute_type in _ways(load.device, load.compute_type):
         try:
-            return _Model(str(folder), device=device, compute_type=compute_type, cpu_threads=load.threads or _threads())
+            threads = load.threads or _threads()
+            model = _Model(str(folder), device=device, compute_type=compute_type, cpu_threads=threads)
+            _splice(model, folder / "model.bin")
+            return model
         except MemoryError:
             fault = EngineOutOfMemory(device)
         except ValueError:  # no such compute type here
