@@ -218,6 +218,7 @@ def test_the_cap_in_bytes_holds_at_each_insert(store: Store) -> None:
             assert db.execute("SELECT sum(bytes) FROM events").fetchone()[0] <= 65_536
 
     assert store.ledger().pending == 4
+    assert store.ledger().evicted == 26, "one for one, not one more"
 
 
 def test_a_purge_leaves_no_trace_of_an_event_on_the_disk(tmp_path: Path) -> None:
@@ -321,6 +322,13 @@ def test_nobody_can_delete_a_live_event_or_change_its_end(store: Store) -> None:
 
     with sqlite3.connect(store.path) as other, pytest.raises(sqlite3.IntegrityError, match="final"):
         other.execute("UPDATE events SET state = 'pending'")
+    other.close()
+
+
+def test_an_event_cannot_get_a_state_that_is_none(store: Store) -> None:
+    store.add(event())
+    with sqlite3.connect(store.path) as other, pytest.raises(sqlite3.IntegrityError):
+        other.execute("UPDATE events SET state = 'lost'")
     other.close()
 
 
