@@ -52,7 +52,16 @@ from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.ports import Post
 from lysnrai_desktop.runtime.control import Control
 from lysnrai_desktop.runtime.engine_link import EngineLink
-from lysnrai_desktop.runtime.loop import DictationLoop, EngineState, Item, Partial, Ports, Recovered, Trouble
+from lysnrai_desktop.runtime.loop import (
+    DictationLoop,
+    EngineState,
+    Item,
+    Partial,
+    Ports,
+    RecordsFrom,
+    Recovered,
+    Trouble,
+)
 from lysnrai_desktop.runtime.models import Models, Presence, load_catalogue, models_dir
 from lysnrai_desktop.runtime.recovery import Recovery
 from lysnrai_desktop.ui import texts
@@ -94,8 +103,13 @@ def run(home: Home, settings_file: SettingsFile) -> int:
     """Run the app until it is told to quit; returns the exit status."""
     writable = home.prepare()
     _log_to(home, writable)
+    folder = home.prepare_run()
+    if folder is None:
+        advice = texts.fault(DiskReadOnly.code)
+        print(advice.sentence, advice.remedy, file=sys.stderr)  # noqa: T201  there is nothing else to say it with
+        return 1
     try:
-        server = ControlServer(home.run)
+        server = ControlServer(folder)
     except AlreadyRunning:
         print("LysnrAI is already running.")  # noqa: T201  a second start says so on its own terminal
         return 0
@@ -104,7 +118,7 @@ def run(home: Home, settings_file: SettingsFile) -> int:
     qt.setDesktopFileName("lysnrai")
     qt.setQuitOnLastWindowClosed(False)
     app = App(home, settings_file, server)
-    app.start()
+    app.start(writable)
     status = qt.exec()
     _end_within(LONGEST_END_S, status)
     app.shut_down()
@@ -136,7 +150,9 @@ class App:
         self._bridge = Bridge(self._wishes(), self._notifications.show, self._cues.play)
         self._journal = Journal(home.takes, post, self._bridge.level, lambda code: post(Trouble(code)))
         self._takes = TakeFolder(home.takes)
-        self._microphone = PortAudioMicrophone(post, lambda: settings().recording.warm_s)
+        self._microphone = PortAudioMicrophone(
+            post, lambda: settings().recording.warm_s, on_name=lambda label: post(RecordsFrom(label))
+        )
         self._engine = EngineLink(
             post,
             on_partial=lambda session, text: post(Partial(session, text)),
@@ -145,7 +161,7 @@ class App:
             locate_model=self._model_folder,
         )
         self._hotkeys = _if_there(lambda: X11Hotkeys(post, lambda at: post(Cancel(at)), trouble), trouble)
-        self._inserter = _if_there(lambda: X11Inserter(lambda: settings().insertion), trouble)
+        self._inserter = _if_there(lambda: X11Inserter(lambda: settings().insertion, tell=trouble), trouble)
         ports = Ports(self._microphone, self._journal, self._engine, self._inserter, self._hotkeys, self._bridge)
         self._loop = DictationLoop(ports, settings, inbox)
         self._recovery = Recovery(
@@ -165,7 +181,10 @@ class App:
         self._watcher = QFileSystemWatcher()
         self._signals = _UnixSignals(QApplication.quit)
 
-    def start(self) -> None:
+    def start(self, writable: bool) -> None:
+        """`writable`: whether the home is. Without it dictations live in memory, and the user is told."""
+        if not writable:
+            self._trouble(DiskReadOnly())
         self._loop.start()
         self._loop.watch(self._recovery.status)
         self._server.start(self._control.answer)
@@ -377,6 +396,7 @@ def _log_to(home: Home, writable: bool) -> None:
     if writable:
         handler = logging.handlers.RotatingFileHandler(home.log, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
+    logging.raiseExceptions = False  # a full disk is told elsewhere
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)

@@ -22,7 +22,7 @@ from lysnrai_desktop.adapters.paths import Home
 from lysnrai_desktop.adapters.settings_file import SettingsFile
 from lysnrai_desktop.core.audio import Block
 from lysnrai_desktop.core.dictation import Event, MicrophoneFailed
-from lysnrai_desktop.core.faults import Fault, InsertUnavailable, MicrophoneMissing, MicrophoneSilent
+from lysnrai_desktop.core.faults import Fault, InsertUnavailable, MicrophoneMissing, MicrophoneStuck
 from lysnrai_desktop.ui import texts
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _microphone(_: Home, settings_file: SettingsFile) -> Finding:
     if not devices:
         return _bad("microphone", MicrophoneMissing.code)
     if not heard.samples:
-        return _bad("microphone", MicrophoneSilent.code)
+        return _bad("microphone", MicrophoneStuck.code)
     label = next((d.label for d in devices if (d.name == chosen if chosen else d.is_default)), chosen or "the default")
     if not heard.sound:
         return Finding(

@@ -20,7 +20,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -125,22 +125,36 @@ class ControlServer:
         os.close(self._lock)
 
 
-def ask(folder: Path, request: Request, timeout_s: float | None = None) -> Iterator[dict[str, Any]]:
-    """Send one request and yield the answers as they come.
+def ask(folders: Iterable[Path], request: Request, timeout_s: float | None = None) -> Iterator[dict[str, Any]]:
+    """Send one request to the app in the first of these folders that has one, and yield the answers as they come.
 
     Raises NotRunning where no app answers; TimeoutError where one that should has said nothing for `timeout_s`.
     """
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(timeout_s)
+    with _connected(folders, timeout_s) as connection:
         try:
-            with _through(folder) as path:
-                connection.connect(path)
             connection.sendall(json.dumps(request).encode() + b"\n")
-        except (FileNotFoundError, ConnectionError, PermissionError) as error:
+        except ConnectionError as error:
             raise NotRunning from error
         with connection.makefile("rb") as lines, contextlib.suppress(ConnectionResetError):
             for line in lines:
                 yield json.loads(line)
+
+
+def _connected(folders: Iterable[Path], timeout_s: float | None) -> socket.socket:
+    for folder in folders:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.settimeout(timeout_s)
+        try:
+            with _through(folder) as path:
+                connection.connect(path)
+        except TimeoutError:
+            connection.close()
+            raise
+        except OSError:
+            connection.close()
+        else:
+            return connection
+    raise NotRunning
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ from queue import SimpleQueue
 from lysnrai_desktop.adapters import takes
 from lysnrai_desktop.adapters.takes import HEADER_BYTES, fault_of
 from lysnrai_desktop.core.audio import SAMPLE_BYTES, Block
-from lysnrai_desktop.core.dictation import MicrophoneLive, Outcome, TakeClosed
+from lysnrai_desktop.core.dictation import MicrophoneLive, Outcome, Silence, TakeClosed
 from lysnrai_desktop.core.takes import TakeRecord
 from lysnrai_desktop.ports import Post
 
@@ -37,6 +37,8 @@ SYNC_S = 1.0
 RETRY_S = 1.0
 """Between two attempts on a disk that refused."""
 SHUT_DOWN_S = 2.0
+SILENCE_S = 1.5
+"""So long nothing but zeros, and the microphone is muted: the quietest room moves the last bit."""
 _FULL_SCALE = 32768
 
 
@@ -45,7 +47,7 @@ class Journal:
 
     Args:
         folder: where takes lie; made (0700) when the first block arrives.
-        post: gets MicrophoneLive and TakeClosed.
+        post: gets MicrophoneLive, Silence and TakeClosed.
         on_level: gets each block's loudest sample, 0 to 1, on the journal's thread.
         on_fault: gets the code of a DiskFault when the disk begins to refuse, not again until it has worked.
         now: the clock of the events.
@@ -143,6 +145,7 @@ class RecordedTake:
         self._ended = 0.0
         self._synced_at = 0.0
         self._retry_at = 0.0
+        self._zeros = 0  # in a row, up to now
         # Of both; changed by the journal's thread and by erase(), under the lock:
         self._changed = threading.Condition()
         self._fd = -1
@@ -245,7 +248,15 @@ class RecordedTake:
         if first:
             self._journal.begun(self)
             self._journal.post(MicrophoneLive(self._session, self._journal.now()))
-        self._journal.on_level(peak(pcm))
+        level = peak(pcm)
+        self._journal.on_level(level)
+        self._notice_silence(0 if level else self._zeros + len(pcm) // SAMPLE_BYTES)
+
+    def _notice_silence(self, zeros: int) -> None:
+        limit = SILENCE_S * self._rate_hz
+        was, self._zeros = self._zeros >= limit, zeros
+        if was != (silent := zeros >= limit):
+            self._journal.post(Silence(self._session, self._journal.now(), silent))
 
     def _publish(self) -> None:
         with self._changed:

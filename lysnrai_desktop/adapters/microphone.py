@@ -60,11 +60,20 @@ class PortAudioMicrophone:
     Args:
         post: gets MicrophoneFailed.
         warm_s: how long the stream stays open after a recording (`recording.warm_s`), asked each time.
+        on_name: gets the label of the microphone that records, when the sound server has told it and when it is
+            another than before.
     """
 
-    def __init__(self, post: Post, warm_s: Callable[[], float], now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        post: Post,
+        warm_s: Callable[[], float],
+        on_name: Callable[[str], None] = lambda _: None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._post = post
         self._warm_s = warm_s
+        self._on_name = on_name
         self._now = now
         self._work: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="microphone", daemon=True)
@@ -72,6 +81,7 @@ class PortAudioMicrophone:
         self._recording: _Recording | None = None
         self._line: _Line | None = None
         self._warm_until = 0.0
+        self._name = ""
         self._to_close: list[portaudio.Input] = []
         self._lists: deque[SimpleQueue[Sequence[Device]]] = deque()
         self._worker = _Worker()
@@ -232,6 +242,9 @@ class PortAudioMicrophone:
         moved_to_loudspeaker = ours is not None and ours.is_monitor and not line.input.is_monitor
         if moved_to_loudspeaker or (line.device and not found.find(line.device)):
             self._lost(line)
+        elif ours and ours.label != self._name:
+            self._name = ours.label
+            self._on_name(self._name)
 
     # streams
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from lysnrai_desktop.core.polish import polish
 from lysnrai_desktop.core.settings import Settings
@@ -90,6 +90,15 @@ class Voice:
     session: int
     at: float
     speaking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """Nothing but zeros has come for a while, or (`on` is false) sound comes again. No room is that quiet."""
+
+    session: int
+    at: float
+    on: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +181,7 @@ SessionEvent = (
     MicrophoneLive
     | MicrophoneFailed
     | Voice
+    | Silence
     | TakeClosed
     | Final
     | EngineDone
@@ -287,6 +297,14 @@ class Tell:
     code: str
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was told under this code is over."""
+
+    session: int
+    code: str
+
+
 class Outcome(StrEnum):
     INSERTED = "inserted"
     PROBABLY_INSERTED = "probably_inserted"
@@ -324,6 +342,7 @@ Effect = (
     | Cue
     | StartTimer
     | Tell
+    | Settled
     | Report
 )
 
@@ -360,6 +379,7 @@ class Recording:
     transcript: Transcript = Transcript()
     quiet_since: float | None = None
     """When speech last ended; None while somebody speaks or nobody has spoken yet."""
+    silence_told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,7 +457,8 @@ def _arming(state: Arming, event: Event, settings: Settings) -> Step:
             timer = StartTimer(session, Deadline.MAX_LENGTH, at + settings.recording.max_s)
             if state.stop_at is None:
                 return recording, (Cue(Sound.LIVE), timer)
-            return _stop(recording, at)
+            finishing, effects = _stop(recording, at)
+            return replace(finishing, code="microphone.late"), effects
         case Stop(at=at):
             return replace(state, stop_at=at), ()
         case Cancel():
@@ -447,12 +468,10 @@ def _arming(state: Arming, event: Event, settings: Settings) -> Step:
         case TimedOut(deadline=Deadline.ARMING, at=at):
             return _never_live(state, "microphone.no_audio", at)
         case EngineFailed(code=code):
-            if state.tries < ENGINE_TRIES:
-                return replace(state, tries=state.tries + 1), (StartEngine(session, from_sample=0),)
-            return replace(state, engine_code=code), (Tell(session, code),)
+            return _engine_failed(state, 0, code)
         case Start():
             return replace(state, stop_at=None), ()  # pressed again before it was live: go on
-        case Voice() | TakeClosed() | Final() | EngineDone() | Inserted() | InsertFailed() | TimedOut():
+        case Voice() | Silence() | TakeClosed() | Final() | EngineDone() | Inserted() | InsertFailed() | TimedOut():
             return state, ()
         case _:
             assert_never(event)
@@ -473,6 +492,8 @@ def _recording(state: Recording, event: Event, settings: Settings) -> Step:
         case Voice(at=at):
             timers = (StartTimer(session, Deadline.QUIET, at + quiet_s),) if quiet_s else ()
             return replace(state, quiet_since=at), timers
+        case Silence(on=on):
+            return _silence(state, on)
         case Final(segment=segment):
             return replace(state, transcript=state.transcript.plus(segment)), ()
         case Cancel():
@@ -481,13 +502,29 @@ def _recording(state: Recording, event: Event, settings: Settings) -> Step:
             finishing, effects = _stop(state, at)
             return replace(finishing, code=code), (*effects, Tell(session, code))
         case EngineFailed(code=code):
-            if state.tries < ENGINE_TRIES:
-                return replace(state, tries=state.tries + 1), (StartEngine(session, state.transcript.end),)
-            return replace(state, engine_code=code), (Tell(session, code),)  # the take goes on: it is kept
+            return _engine_failed(state, state.transcript.end, code)
         case Start() | MicrophoneLive() | TakeClosed() | EngineDone() | Inserted() | InsertFailed() | TimedOut():
             return state, ()
         case _:
             assert_never(event)
+
+
+R = TypeVar("R", Arming, Recording)
+
+
+def _engine_failed(state: R, heard: int, code: str) -> tuple[R, tuple[Effect, ...]]:
+    """Another hears the take from the end of its last final on; after the last try it is only recorded, and kept."""
+    if state.tries < ENGINE_TRIES:
+        return replace(state, tries=state.tries + 1), (StartEngine(state.session, heard),)
+    return replace(state, engine_code=code), (Tell(state.session, code),)
+
+
+def _silence(state: Recording, on: bool) -> Step:
+    if not on:
+        return state, (Settled(state.session, "microphone.silent"),)
+    if state.silence_told:  # some microphones fall silent in every pause
+        return state, ()
+    return replace(state, silence_told=True), (Tell(state.session, "microphone.silent"),)
 
 
 def _stop(state: Recording, at: float) -> tuple[Finishing, tuple[Effect, ...]]:
@@ -525,7 +562,7 @@ def _finishing(state: Finishing, event: Event, settings: Settings) -> Step:
             return replace(state, again=True), ()
         case Stop():
             return replace(state, again=False), ()
-        case MicrophoneFailed() | MicrophoneLive() | Voice() | Inserted() | InsertFailed() | TimedOut():
+        case MicrophoneFailed() | MicrophoneLive() | Voice() | Silence() | Inserted() | InsertFailed() | TimedOut():
             return state, ()
         case _:
             assert_never(event)
@@ -579,6 +616,7 @@ def _inserting(state: Inserting, event: Event, settings: Settings) -> Step:
             MicrophoneLive()
             | MicrophoneFailed()
             | Voice()
+            | Silence()
             | TakeClosed()
             | Final()
             | EngineDone()

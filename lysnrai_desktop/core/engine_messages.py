@@ -8,6 +8,8 @@
          │ ◀──────────────────────────────────── Started, then Voice, Partial, Final …
          │ Finish ─────────────────────────────▶
          │ ◀──────────────────────────────────── Final …, Done │ Failed(session)
+         │ Ping ───────────────────────────────▶
+         │ ◀──────────────────────────────────── Pong, at once, whatever else it is doing
 
 The app need not wait for an answer before it goes on; messages are obeyed in order. `Cancel`, or another `Start`, ends
 a session: the process soon says no more about it. So that a late word can be told, no session's number is used twice.
@@ -29,7 +31,7 @@ from dataclasses import dataclass, fields
 
 from lysnrai_desktop.core.speech import SpokenText
 
-VERSION = 1
+VERSION = 2
 
 MAX_BODY_BYTES = 4 << 20
 """Far more than a second of audio or a page of text; a longer one is a stray print, read as a length."""
@@ -85,6 +87,11 @@ class Finish:
 @dataclass(frozen=True, slots=True)
 class Cancel:
     session: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Asks whether anybody is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +168,14 @@ class Failed:
     """Of a fault (core/faults.py)."""
 
 
-FromApp = Load | Start | Audio | Finish | Cancel | Quit
-FromEngine = Hello | Ready | Started | Voice | Partial | Final | Done | Failed
+@dataclass(frozen=True, slots=True)
+class Pong:
+    worked_ms: int
+    """Processor time that the process has used so far: one that hangs uses none, however long its work may take."""
+
+
+FromApp = Load | Start | Audio | Finish | Cancel | Ping | Quit
+FromEngine = Hello | Ready | Started | Voice | Partial | Final | Done | Failed | Pong
 Message = FromApp | FromEngine
 
 _KINDS: dict[int, type[Message]] = {
@@ -172,6 +185,7 @@ _KINDS: dict[int, type[Message]] = {
     4: Finish,
     5: Cancel,
     6: Quit,
+    7: Ping,
     65: Hello,
     66: Ready,
     67: Started,
@@ -180,6 +194,7 @@ _KINDS: dict[int, type[Message]] = {
     70: Final,
     71: Done,
     72: Failed,
+    73: Pong,
 }
 _KIND_OF = {message: kind for kind, message in _KINDS.items()}
 _HEAD = struct.Struct("<IB")

@@ -5,7 +5,9 @@
     │   ├── MicrophoneMissing    microphone.missing       no input device, or not the chosen one
     │   ├── MicrophoneDenied     microphone.denied        the system refuses access
     │   ├── MicrophoneBusy       microphone.busy          another program holds it
-    │   ├── MicrophoneSilent     microphone.no_audio      opened, and no block came in time
+    │   ├── MicrophoneStuck      microphone.no_audio      opened, and no block came in time
+    │   ├── MicrophoneSilent     microphone.silent        nothing but zeros: muted, or switched off
+    │   ├── MicrophoneLate       microphone.late          the key was let go before the first block
     │   └── MicrophoneLost       microphone.lost          vanished while recording
     ├── EngineFault
     │   ├── EngineStartFailed    engine.start_failed      the process did not come up
@@ -79,8 +81,17 @@ class MicrophoneBusy(MicrophoneFault):
     retryable = True
 
 
-class MicrophoneSilent(MicrophoneFault):
+class MicrophoneStuck(MicrophoneFault):
     code = "microphone.no_audio"
+    retryable = True
+
+
+class MicrophoneSilent(MicrophoneFault):
+    code = "microphone.silent"
+
+
+class MicrophoneLate(MicrophoneFault):
+    code = "microphone.late"
     retryable = True
 
 
@@ -159,17 +170,6 @@ class InsertUnavailable(InsertFault):
     code = "insert.unavailable"
 
 
-class HotkeyFault(Fault):
-    pass
-
-
-class HotkeyTaken(HotkeyFault):
-    code = "hotkey.taken"
-
-
-class HotkeyInvalid(HotkeyFault):
-    code = "hotkey.invalid"
-
 class PasswordPrompt(InsertFault):
     code = "insert.password"
 
@@ -181,6 +181,17 @@ class ClipboardLost(InsertFault):
 class NothingToUndo(InsertFault):
     code = "insert.nothing_to_undo"
 
+
+class HotkeyFault(Fault):
+    pass
+
+
+class HotkeyTaken(HotkeyFault):
+    code = "hotkey.taken"
+
+
+class HotkeyInvalid(HotkeyFault):
+    code = "hotkey.invalid"
 
 
 class HotkeyUnavailable(HotkeyFault):

@@ -27,6 +27,8 @@ class Status:
     """What became of the last dictation."""
     dropped_blocks: int = 0
     """Audio that arrived and was not kept, since the app started."""
+    microphone: str = ""
+    """The label of the one that records, or did last, as the sound server knows it; it may move while recording."""
     text: SpokenText = SpokenText()
     """What has been understood so far. For the overlay only: never printed."""
 
@@ -40,5 +42,6 @@ class Status:
             "take": self.take,
             "since": round(self.since, 3),
             "outcome": self.outcome,
+            "microphone": self.microphone,
             "dropped_blocks": self.dropped_blocks,
         }

@@ -5,7 +5,8 @@
 
 What is decided here: that messages are obeyed in order and become void with their session; what ends the process. What
 an engine does with audio is its own business. A `Start` or `Cancel` makes all work of earlier sessions unwanted the
-moment it is *read*, so an engine that asks `wanted()` between two pieces stops there.
+moment it is *read*, so an engine that asks `wanted()` between two pieces stops there; a `Ping` is answered as it is
+read, whatever the engine is doing.
 
 The process ends, at once and whatever it is doing, when it is told to, when its input ends (the app is gone, however it
 went), or when any of its threads fails. Descriptor 1 is pointed at stderr before any library is imported: a stray print
@@ -22,6 +23,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 import traceback
 from functools import partial
 from typing import BinaryIO
@@ -98,14 +100,17 @@ def serve(engine: Engine, inbox: Inbox, say: Say) -> None:
                 pass  # the rest of a session that failed
 
 
-def _read(pipe: BinaryIO, inbox: Inbox) -> None:
+def _read(pipe: BinaryIO, inbox: Inbox, say: Say) -> None:
     """Fill the inbox; end the process with the pipe, even while a native library is busy."""
     decoder = wire.Decoder()
     while received := os.read(pipe.fileno(), 1 << 16):
         for message in decoder.feed(received):
             if isinstance(message, wire.Quit):
                 _leave(0)
-            inbox.put(message)
+            elif isinstance(message, wire.Ping):
+                say(wire.Pong(round(time.process_time() * 1000)))
+            else:
+                inbox.put(message)
     _leave(0)
 
 
@@ -147,7 +152,7 @@ def main(arguments: list[str]) -> None:
     name, *rest = arguments
     say(wire.Hello(wire.VERSION, name))
     inbox = Inbox()
-    threading.Thread(target=_read, args=(sys.stdin.buffer, inbox), name="reader", daemon=True).start()
+    threading.Thread(target=_read, args=(sys.stdin.buffer, inbox, say), name="reader", daemon=True).start()
     engine = make_engine(name, rest, say, pipe.fileno())
     serving = threading.Thread(target=serve, args=(engine, inbox, say), name="serving", daemon=True)
     serving.start()  # a thread like the others, so that whichever fails, the process ends the same way

@@ -12,8 +12,9 @@ was given up still says is dropped, and so is what a process says about another 
 EngineFailed nothing more comes of that try.
 
 A process is given up when it ends, breaks the protocol, does not become ready in `start_s`, does not take up a session
-within `take_up_s` (it hangs in an earlier one), or is asked to start the very session it is working on (somebody
-lost patience). It is ended politely when nobody dictated for `idle_s`, and when other settings need another.
+within `take_up_s` (it hangs in an earlier one), does not answer a ping or does not work on what it owes us (see LOOKS),
+or is asked to start the very session it is working on (somebody lost patience). It is ended politely when nobody
+dictated for `idle_s`, and when other settings need another.
 
 Imports: core, ports. May be imported by: app.
 """
@@ -44,6 +45,13 @@ START_S = 60.0
 TAKE_UP_S = 10.0
 """A session that was given up may be in the middle of a piece; a large model without a GPU needs seconds for it."""
 QUIT_S = 2.0
+LOOK_S = 0.4
+"""While there is a session, the process is pinged so often; a round trip costs a tenth of a millisecond."""
+LOOKS = 4
+"""So many looks in a row without an answer, or with work to do and none done, and the process hangs. Counted in looks,
+not in time: after the computer slept the first look comes before the first answer."""
+WORK_MS = 5
+"""Of processor time between two looks: more than the answers cost, less than any work does."""
 CHUNK_S = 0.5
 """Most audio in one message."""
 AHEAD_S = 120.0
@@ -133,6 +141,7 @@ class EngineLink:
         dictation is not taken for one about this."""
         self._deadline: float | None = None
         """When the process must be ready, have taken up the session, or be ended for idleness: one at a time."""
+        self._look_at = 0.0
         self._thread = threading.Thread(target=self._run, name="engine-link", daemon=True)
         self._thread.start()
 
@@ -158,11 +167,16 @@ class EngineLink:
 
     def _run(self) -> None:
         while True:
-            try:
-                left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-                item = self._items.get(timeout=left)
-            except queue.Empty:
+            now = time.monotonic()
+            if self._deadline is not None and now >= self._deadline:
                 self._deadline_passed()
+            elif self._watched() is not None and now >= self._look_at:
+                self._look(now)
+            due = [self._deadline] if self._deadline is not None else []
+            due += [self._look_at] if self._watched() is not None else []
+            try:
+                item = self._items.get(timeout=max(0.0, min(due) - time.monotonic()) if due else None)
+            except queue.Empty:
                 continue
             if isinstance(item, _ShutDown):
                 self._give_up_session()
@@ -213,8 +227,10 @@ class EngineLink:
         self._tries += 1
         process.send(wire.Start(self._tries, start.from_sample, start.settings.language, start.settings.vocabulary))
         self._session = _Session(start.session, self._tries, start.take, start.from_sample, process)
+        process.unanswered = process.lazy = 0
         if process.ready:
-            self._deadline = time.monotonic() + self._take_up_s
+            self._look_at = time.monotonic()
+            self._deadline = self._look_at + self._take_up_s
 
     def _require_process(self, settings: EngineSettings) -> _Process:
         """The process for these settings, started if there is none. Raises Fault."""
@@ -244,6 +260,7 @@ class EngineLink:
             case wire.Ready():
                 process.ready = True
                 self._deadline = None
+                self._look_at = time.monotonic()
                 self._on_state("ready", process.settings.model)
                 if self._session is not None:
                     self._deadline = time.monotonic() + self._take_up_s
@@ -251,14 +268,18 @@ class EngineLink:
                     self._rest()
             case wire.Failed(session=0, code=code):
                 self._fail(code)
+            case wire.Pong(worked_ms=worked_ms):
+                self._answered(process, worked_ms)
             case _:
                 if self._session is not None and message.session == self._session.key:
                     self._heard_of_session(self._session, message)
 
     def _heard_of_session(self, session: _Session, message: _OfSession) -> None:
         number, at = session.number, time.monotonic()
+        session.process.lazy = 0
         match message:
             case wire.Started():
+                session.taken_up = True
                 self._deadline = None
             case wire.Voice(speaking=speaking):
                 self._post(dictation.Voice(number, at, speaking))
@@ -299,6 +320,33 @@ class EngineLink:
             self._fail(EngineTimeout.code)
         else:
             self._end_process(QUIT_S)
+
+    # --- the watch: whether a process that has a session lives
+
+    def _watched(self) -> _Process | None:
+        return (
+            self._process if self._session is not None and self._process is not None and self._process.ready else None
+        )
+
+    def _look(self, now: float) -> None:
+        process = self._watched()
+        assert process is not None
+        self._look_at = now + LOOK_S
+        if process.unanswered >= LOOKS:
+            log.warning("the engine process does not answer")
+            self._fail(EngineTimeout.code)
+        else:
+            process.unanswered += 1
+            process.send(wire.Ping())
+
+    def _answered(self, process: _Process, worked_ms: int) -> None:
+        process.unanswered = 0
+        worked, process.worked_ms = worked_ms - process.worked_ms, worked_ms
+        owes = self._session is not None and (self._session.fed_whole or not self._session.taken_up)
+        process.lazy = process.lazy + 1 if owes and worked < WORK_MS else 0
+        if process.lazy >= LOOKS:
+            log.warning("the engine process does nothing")
+            self._fail(EngineTimeout.code)
 
     def _rest(self) -> None:
         """Nobody dictates: let the process go some time from now."""
@@ -351,7 +399,11 @@ class _Session:
         """Ends of what has its final and of what was sent, in samples of the take."""
         self.finish = threading.Event()
         """The take is complete."""
-        self._take, self._process = take, process
+        self.taken_up = False
+        self.fed_whole = False
+        """All of it, and that it is all, was sent."""
+        self.process = process
+        self._take = take
         self._stopped = False
         self._moved = threading.Condition()
         self._thread = threading.Thread(target=self._feed, name="engine-feeder", daemon=True)
@@ -379,7 +431,8 @@ class _Session:
         self.finish.wait()
         with self._moved:
             if not self._stopped:
-                self._process.send(wire.Finish(self.key))
+                self.process.send(wire.Finish(self.key))
+                self.fed_whole = True
 
     def _feed_chunk(self, readable: int) -> bool:
         """Send some of what is readable; False when there is no more to be had, or wanted."""
@@ -390,7 +443,7 @@ class _Session:
             if self._stopped or not pcm:  # a take that was erased reads empty
                 return False
             self.fed += len(pcm) // SAMPLE_BYTES
-            self._process.send(wire.Audio(self.key, rate_hz, pcm))
+            self.process.send(wire.Audio(self.key, rate_hz, pcm))
             return True
 
 
@@ -402,6 +455,11 @@ class _Process:
     settings: EngineSettings
     put: Callable[[_Item], None]
     ready: bool = False
+    unanswered: int = 0
+    """Looks in a row without an answer."""
+    lazy: int = 0
+    """Looks in a row in which it owed us work and did none."""
+    worked_ms: int = 0
     _outbox: queue.SimpleQueue[wire.FromApp | None] = field(default_factory=queue.SimpleQueue)
 
     def __post_init__(self) -> None:

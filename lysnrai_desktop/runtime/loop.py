@@ -47,6 +47,7 @@ from lysnrai_desktop.core.dictation import (
     Outcome,
     Recording,
     Report,
+    Settled,
     Sound,
     Start,
     StartEngine,
@@ -95,6 +96,13 @@ class EngineState:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordsFrom:
+    """The microphone that records now: its label, for people."""
+
+    microphone: str
+
+
+@dataclass(frozen=True, slots=True)
 class Trouble:
     """A fault outside any dictation, or beside it: a hotkey that is taken, a full disk."""
 
@@ -123,7 +131,7 @@ class Unwatch:
     watcher: Callable[[Status], None]
 
 
-Item = Event | Edge | Toggle | Partial | EngineState | Trouble | Recovered | Watch | Unwatch | Quit
+Item = Event | Edge | Toggle | Partial | EngineState | RecordsFrom | Trouble | Recovered | Watch | Unwatch | Quit
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,12 +241,12 @@ class DictationLoop:
                     self._advance(wish)
             case Toggle(at=at):
                 self._advance(Stop(at) if self._dictating() else Start(at))
-            case Partial(session=session, text=text):
-                if session == self._state.session and not isinstance(self._state, Idle):
-                    self._session.partial = text
-                    self._show()
+            case Partial():
+                self._take_partial(item)
             case EngineState(state=state, model=model):
                 self._show(engine=f"whisper:{state}", model=model)
+            case RecordsFrom(microphone=microphone):
+                self._show(microphone=microphone)
             case Trouble(code=code):
                 self._tell(code)
             case Recovered(text=text):
@@ -253,6 +261,11 @@ class DictationLoop:
             case _:
                 self._advance(item)
 
+    def _take_partial(self, partial: Partial) -> None:
+        if partial.session == self._state.session and not isinstance(self._state, Idle):
+            self._session.partial = partial.text
+            self._show()
+
     def _dictating(self) -> bool:
         return isinstance(self._state, Arming | Recording)
 
@@ -262,8 +275,6 @@ class DictationLoop:
             event = pending.pop(0)
             before = self._state
             self._state, effects = step(before, event, self._settings())
-            if self._state.session != before.session:
-                self._begin()
             for effect in effects:
                 try:
                     self._perform(effect)
@@ -276,6 +287,8 @@ class DictationLoop:
             self._show()
 
     def _begin(self) -> None:
+        target = self._ports.inserter.capture() if self._ports.inserter else None
+        self._session = _Session(target=target)
         self._timers.clear()
         self._show(fault=None, outcome=None)
 
@@ -283,8 +296,7 @@ class DictationLoop:
         ports, settings, session = self._ports, self._settings(), self._session
         match effect:
             case CaptureTarget():
-                target = ports.inserter.capture() if ports.inserter else None
-                self._session = _Session(target=target)
+                self._begin()
             case OpenTake(session=number):
                 session.take = ports.journal.open(number)
             case OpenMicrophone(session=number):
@@ -315,6 +327,9 @@ class DictationLoop:
                 self._timers[deadline] = effect
             case Tell(code=code):
                 self._tell(code)
+            case Settled(code=code):
+                if self.status.fault == code:
+                    self._show(fault=None)
             case Report():
                 self._report(effect)
             case _:
@@ -362,11 +377,13 @@ class DictationLoop:
             report.wait_s,
         )
         self._timers.clear()
-        if report.code and report.code != self.status.fault:
+        untold = bool(report.code) and report.code != self.status.fault
+        self._show(outcome=report.outcome.value, fault=report.code or self.status.fault)
+        if untold:
             self._tell(report.code)
-        self._show(outcome=report.outcome.value)
 
     def _tell(self, code: str) -> None:
+        log.info("told the user: %s", code)
         self._ports.screen.tell(code)
         self._show(fault=code)
 

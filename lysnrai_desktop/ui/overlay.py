@@ -48,6 +48,8 @@ PULSE_MS = 100
 OUTCOME_MS = 1500
 FAULT_MS = 6000
 """A sentence must be read first."""
+MICROPHONE_MS = 3000
+"""How long the name of another microphone stands in the place of the text."""
 
 _WIDTH = 420
 _ROW = 46
@@ -117,6 +119,8 @@ class Overlay(QWidget):
         self._frames.timeout.connect(self._next_frame)
         self._hiding = QTimer(self, singleShot=True)
         self._hiding.timeout.connect(self.hide)
+        self._naming = QTimer(self, singleShot=True)
+        self._naming.timeout.connect(lambda: self._show_lines() if self.isVisible() else None)
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._take_scheme)
         bridge.status_changed.connect(self._take_status)
 
@@ -141,11 +145,11 @@ class Overlay(QWidget):
         else:
             self._hiding.stop()
             self._begin_state(before, status)
-        self._set_lines(status)
-        self._place()
+        if before.microphone and status.microphone != before.microphone:
+            self._naming.start(MICROPHONE_MS)
+        self._show_lines()
         if status.state != before.state:
             self.raise_()  # a window raised meanwhile may cover it
-        self.update()
 
     def _begin_state(self, before: Status, status: Status) -> None:
         if status.state == "arming" and before.state != "arming":
@@ -161,9 +165,16 @@ class Overlay(QWidget):
         else:
             self._frames.stop()
 
+    def _show_lines(self) -> None:
+        self._set_lines(self._status)
+        self._place()
+        self.update()
+
     def _set_lines(self, status: Status) -> None:
         if status.fault:
             self._tail.set(texts.fault(status.fault).sentence)
+        elif self._naming.isActive() and status.state == "recording":
+            self._tail.set(texts.MICROPHONE_NOW.format(name=status.microphone))
         elif status.state == "idle":
             self._tail.set("")
         else:

@@ -51,6 +51,14 @@ FAULTS: Mapping[str, Advice] = {
         "The microphone is open, but no sound arrives from it.",
         "Check its plug and its switch, or choose another under Microphone in the menu.",
     ),
+    "microphone.silent": Advice(
+        "Only silence comes from the microphone.",
+        "See whether it is muted or switched off. The recording goes on.",
+    ),
+    "microphone.late": Advice(
+        "The key was let go before the microphone was ready.",
+        "Speak when you see “Listening”. With recording.warm_s in the settings file it is ready at once.",
+    ),
     "microphone.lost": Advice(
         "The microphone was disconnected while you were speaking.",
         "What you said until then is not lost. Plug it in again, or choose another in the menu.",
@@ -103,14 +111,6 @@ FAULTS: Mapping[str, Advice] = {
         "Text cannot be inserted into other windows on this desktop.",
         "Use Copy last text in the menu, then paste it where you want it.",
     ),
-    "hotkey.taken": Advice(
-        "Another program already uses the hotkey.",
-        "Choose a different one with hotkey.combo in the settings file. Until then, click the icon to dictate.",
-    ),
-    "hotkey.invalid": Advice(
-        "The hotkey in the settings file is not a combination of known keys.",
-        "Write it like ctrl+alt+space. Until then, click the icon to dictate.",
-    ),
     "insert.password": Advice(
         "The window asks for a password, so nothing was written into it.",
         "The text is on the clipboard: press Ctrl+V where you want it.",
@@ -123,13 +123,21 @@ FAULTS: Mapping[str, Advice] = {
         "There is nothing that could be taken back.",
         "The window has changed since, or it is a terminal. Use the window's own undo, if it has one.",
     ),
+    "hotkey.taken": Advice(
+        "Another program already uses the hotkey.",
+        "Choose a different one with hotkey.combo in the settings file. Until then, click the icon to dictate.",
+    ),
+    "hotkey.invalid": Advice(
+        "The hotkey in the settings file is not a combination of known keys.",
+        "Write it like ctrl+alt+space. Until then, click the icon to dictate.",
+    ),
     "hotkey.unavailable": Advice(
         "This desktop does not let programs have a global hotkey.",
         "Bind the command “lysnrai toggle” to a key in the desktop's keyboard settings.",
     ),
     "disk.full": Advice(
         "The disk is full.",
-        "Free some space, then try again.",
+        "Free some space. What you are saying now is kept in memory and goes on.",
     ),
     "disk.read_only": Advice(
         "LysnrAI cannot write to its folder.",
@@ -181,6 +189,9 @@ OUTCOMES: Mapping[str, str] = {
 INTERRUPTED = "Interrupted"
 """In place of an outcome, where there was none."""
 GIVEN = "Transcribed"
+
+MICROPHONE_NOW = "Now listening to: {name}"
+"""When the system has put another microphone in the place of the one that was recorded from."""
 
 ENGINE_STARTING = "Loading the model…"
 """In place of Finishing, while that is what takes the time."""

@@ -44,7 +44,7 @@ def server(folder: Path) -> Iterator[ControlServer]:
 
 @pytest.mark.usefixtures("server")
 def test_answers_come_in_order_until_there_are_no_more(folder: Path) -> None:
-    assert list(ask(folder, {"verb": "x", "times": 3}, 10.0)) == [{"verb": "x", "n": n} for n in range(3)]
+    assert list(ask([folder], {"verb": "x", "times": 3}, 10.0)) == [{"verb": "x", "n": n} for n in range(3)]
 
 
 @pytest.mark.usefixtures("server")
@@ -55,7 +55,7 @@ def test_a_second_app_is_refused(folder: Path) -> None:
 
 def test_nobody_there_is_said_at_once(folder: Path) -> None:
     with pytest.raises(NotRunning):
-        list(ask(folder, {"verb": "x"}, 10.0))
+        list(ask([folder], {"verb": "x"}, 10.0))
 
 
 def test_a_killed_app_leaves_nothing_in_the_way(folder: Path) -> None:
@@ -68,12 +68,12 @@ os.kill(os.getpid(), 9)
     subprocess.run([sys.executable, "-c", dying, str(folder)], check=False)
     assert (folder / NAME).exists()
     with pytest.raises(NotRunning):
-        list(ask(folder, {"verb": "x"}, 10.0))
+        list(ask([folder], {"verb": "x"}, 10.0))
 
     server = ControlServer(folder)
     server.start(echo)
 
-    assert list(ask(folder, {"verb": "x"}, 10.0)) == [{"verb": "x", "n": 0}]
+    assert list(ask([folder], {"verb": "x"}, 10.0)) == [{"verb": "x", "n": 0}]
     server.shut_down()
 
 
@@ -118,7 +118,7 @@ def test_it_lies_in_no_shared_name_space_and_may_lie_deep(tmp_path: Path) -> Non
     server = ControlServer(deep)
     server.start(echo)
 
-    assert list(ask(deep, {"verb": "deep"}, 10.0)) == [{"verb": "deep", "n": 0}]
+    assert list(ask([deep], {"verb": "deep"}, 10.0)) == [{"verb": "deep", "n": 0}]
     assert (deep / NAME).is_socket()
     server.shut_down()
     assert not (deep / NAME).exists()
@@ -136,7 +136,7 @@ def test_a_client_that_hangs_up_is_noticed(folder: Path) -> None:
 
     server = ControlServer(folder)
     server.start(wait)
-    answers = ask(folder, {"verb": "x"}, 10.0)
+    answers = ask([folder], {"verb": "x"}, 10.0)
     next(answers)
     assert began.wait(10.0)
 
@@ -153,7 +153,7 @@ def test_shutting_down_ends_every_conversation(folder: Path) -> None:
 
     server = ControlServer(folder)
     server.start(wait)
-    answers = ask(folder, {"verb": "x"}, 10.0)
+    answers = ask([folder], {"verb": "x"}, 10.0)
     next(answers)
 
     server.shut_down()
@@ -174,4 +174,4 @@ def test_rubbish_is_hung_up_on_and_the_next_is_answered(folder: Path, rubbish: b
             pass  # hung up before it had heard all of it
 
     expected: list[dict[str, Any]] = [{"verb": "x", "n": 0}]
-    assert list(ask(folder, {"verb": "x"}, 10.0)) == expected
+    assert list(ask([folder], {"verb": "x"}, 10.0)) == expected

@@ -24,7 +24,7 @@ from hypothesis import given, strategies as st
 from lysnrai_desktop.adapters.journal import RETRY_S, SYNC_S, Journal, RecordedTake, peak
 from lysnrai_desktop.adapters.takes import TakeFolder
 from lysnrai_desktop.core.audio import Block
-from lysnrai_desktop.core.dictation import Event, Outcome, TakeClosed
+from lysnrai_desktop.core.dictation import Event, Outcome, Silence, TakeClosed
 from lysnrai_desktop.core.takes import TakeRecord
 from tests.desktop.processes import DEADLINE_S, eventually
 
@@ -191,6 +191,35 @@ def test_the_level_is_told_for_every_block(bench: Bench) -> None:
     bench.settle()
 
     assert bench.levels == [0.0, 0.5, 1.0]
+
+
+SILENT = bytes(2 * 960)
+
+
+def silences(bench: Bench) -> list[bool]:
+    return [event.on for event in _drained(bench) if isinstance(event, Silence)]
+
+
+def test_digital_silence_is_noticed_after_a_second_and_a_half_and_so_is_its_end(bench: Bench) -> None:
+    take = bench.journal.open(1)
+    for _ in range(74):
+        take.block(Block(SILENT, RATE_HZ))
+    assert silences(bench) == []
+
+    take.block(Block(SILENT, RATE_HZ))
+    assert silences(bench) == [True]
+
+    take.block(Block(SILENT, RATE_HZ))
+    take.block(Block(counting(1, 960), RATE_HZ))
+    assert silences(bench) == [False]
+
+
+def test_the_quietest_room_is_not_taken_for_a_muted_microphone(bench: Bench) -> None:
+    take = bench.journal.open(1)
+    for n in range(300):
+        take.block(Block(SILENT if n % 70 else array("h", [1] + [0] * 959).tobytes(), RATE_HZ))
+
+    assert silences(bench) == []
 
 
 # --- a crash

@@ -38,7 +38,8 @@ class Bench:
         self.server = server
         self.warm_s = 0.0
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
-        self.microphone = PortAudioMicrophone(self.events.put, lambda: self.warm_s)
+        self.names: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.microphone = PortAudioMicrophone(self.events.put, lambda: self.warm_s, self.names.put)
 
     def record(self, session: int, device: str = "") -> Heard:
         heard = Heard()
@@ -214,8 +215,10 @@ def test_a_new_default_goes_on_being_recorded(bench: Bench) -> None:
     module = bench.server.add_microphone("second", "Second")
     bench.server.control("set-default-source", "second")
     heard = bench.record(1)
+    assert bench.names.get(timeout=DEADLINE_S) == "Second"
 
     bench.server.unplug(module)  # the server moves the stream to what is the default now
+    assert bench.names.get(timeout=DEADLINE_S) == "Virtual_Microphone"
     before = len(heard.blocks)
     eventually(lambda: len(heard.blocks) > before + 150, "three seconds more, and several looks")
 

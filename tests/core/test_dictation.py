@@ -40,6 +40,8 @@ from lysnrai_desktop.core.dictation import (
     Outcome,
     Recording,
     Report,
+    Settled,
+    Silence,
     Sound,
     Start,
     StartEngine,
@@ -218,6 +220,21 @@ def test_a_key_let_go_before_the_microphone_is_live_still_records_what_comes() -
     assert Cue(Sound.LIVE) not in effects
 
 
+def test_a_key_let_go_too_early_is_told_with_the_outcome() -> None:
+    effects, _ = play(Start(0.0), Stop(0.2), MicrophoneLive(1, 0.4), TakeClosed(1, 0.5, 0.1), EngineDone(1, 0.6))
+
+    assert only(effects, KeepTake) == [KeepTake(1, Outcome.NOTHING_HEARD, "microphone.late")]
+    assert [report.code for report in only(effects, Report)] == ["microphone.late"]
+
+
+def test_a_muted_microphone_is_told_once_and_settled_when_sound_comes() -> None:
+    effects, state = play(*LIVE, Silence(1, 1.6, on=True), Silence(1, 2.0, on=False), Silence(1, 4.0, on=True))
+
+    assert only(effects, Tell) == [Tell(1, "microphone.silent")]
+    assert only(effects, Settled) == [Settled(1, "microphone.silent")]
+    assert isinstance(state, Recording), "it goes on"
+
+
 def test_pressed_again_before_it_was_live_it_goes_on() -> None:
     _, state = play(Start(0.0), Stop(0.2), Start(0.3), MicrophoneLive(1, 0.4))
 
@@ -337,6 +354,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(MicrophoneLive, sessions, times),
     st.builds(MicrophoneFailed, sessions, times, codes),
     st.builds(Voice, sessions, times, st.booleans()),
+    st.builds(Silence, sessions, times, st.booleans()),
     st.builds(TakeClosed, sessions, times, st.floats(0, 100)),
     st.builds(Final, sessions, times, segments),
     st.builds(EngineDone, sessions, times),
@@ -398,6 +416,76 @@ def test_audio_is_erased_only_when_delivered_cancelled_or_empty(sequence: list[E
     for erased in only(effects, EraseTake):
         outcome = reports[erased.session].outcome
         assert outcome in {Outcome.INSERTED, Outcome.CANCELLED} or erased.session not in live
+
+
+@given(histories, settings)
+def test_no_other_take_is_heard_and_none_after_its_end(sequence: list[Event], chosen: Settings) -> None:
+    effects, _ = play(*sequence, settings=chosen)
+
+    now = 0
+    for effect in effects:
+        if isinstance(effect, OpenTake):
+            now = effect.session
+        elif isinstance(effect, Report):
+            assert effect.session == now
+            now = 0
+        elif not isinstance(effect, CaptureTarget | WatchCancelKey | Cue):
+            assert effect.session == now, "of the dictation under way, and of no other"
+
+
+@given(histories, settings)
+def test_a_restarted_engine_hears_from_the_end_of_the_last_final_on(sequence: list[Event], chosen: Settings) -> None:
+    state: State = Idle()
+    for event in sequence:
+        before = state
+        state, effects = step(before, event, chosen)
+        heard = before.transcript.end if isinstance(before, Recording | Finishing) else 0
+        for start in only(list(effects), StartEngine):
+            assert start.from_sample == (heard if start.session == before.session else 0)
+
+
+faulty = st.one_of(
+    st.builds(MicrophoneFailed, st.just(1), times, codes),
+    st.builds(EngineFailed, st.just(1), times, codes),
+    st.builds(InsertFailed, st.just(1), times, codes),
+    st.builds(Silence, st.just(1), times, st.booleans()),
+    st.builds(TimedOut, st.just(1), times, st.sampled_from([Deadline.FINISHING, Deadline.INSERTING])),
+    st.builds(Cancel, times),
+)
+ALL_WELL: tuple[Event, ...] = (
+    *LIVE,
+    Voice(1, 1.0, True),
+    Final(1, 2.0, HELLO),
+    Stop(3.0),
+    TakeClosed(1, 3.1, 2.9),
+    Final(1, 3.4, WORLD),
+    EngineDone(1, 3.5),
+    Inserted(1, 4.0, Delivery.INSERTED),
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, len(ALL_WELL)), faulty), max_size=6), settings)
+def test_with_faults_at_every_point_of_a_dictation_what_was_said_is_delivered_kept_or_cancelled(
+    faults: list[tuple[int, Event]], chosen: Settings
+) -> None:
+    sequence: list[Event] = []
+    for at, event in enumerate(ALL_WELL):
+        sequence += [fault for place, fault in faults if place == at]
+        sequence.append(event)
+    effects, state = play(*sequence, settings=chosen)
+
+    reports = {report.session: report.outcome for report in only(effects, Report)}
+    erased = {effect.session for effect in only(effects, EraseTake)}
+    cancelled = any(isinstance(fault, Cancel) for _, fault in faults)
+    live = any(timer.deadline is Deadline.MAX_LENGTH for timer in only(effects, StartTimer))
+    for session in erased:
+        assert reports[session] is Outcome.INSERTED or cancelled or not live
+    if not faults:
+        assert reports == {1: Outcome.INSERTED}
+        assert only(effects, Insert) == [Insert(1, SpokenText("Hello. World."))]
+    for text in only(effects, Insert):
+        assert text.text.reveal() in {"Hello. World.", "Hello."}, "nothing twice, nothing that was not said"
+    assert isinstance(state, Idle | Finishing | Inserting)
 
 
 @given(histories, settings)

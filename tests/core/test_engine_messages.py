@@ -30,6 +30,8 @@ messages: st.SearchStrategy[wire.Message] = st.one_of(
     st.builds(wire.Final, numbers, st.integers(0, 2**50), st.integers(0, 2**50), spoken, texts),
     st.builds(wire.Done, numbers),
     st.builds(wire.Failed, numbers, texts),
+    st.just(wire.Ping()),
+    st.builds(wire.Pong, numbers),
 )
 
 
@@ -42,7 +44,8 @@ def test_messages_arrive_whole_and_in_order_however_the_pipe_cuts_them(
     said: list[wire.Message], cuts: list[int]
 ) -> None:
     stream = b"".join(map(wire.encode, said))
-    decoder, heard, at, turn = wire.Decoder(), [], 0, 0
+    heard: list[wire.Message] = []
+    decoder, at, turn = wire.Decoder(), 0, 0
 
     while at < len(stream):
         size = cuts[turn % len(cuts)]

@@ -24,6 +24,7 @@ from tests.desktop.processes import DEADLINE_S, call, eventually, running
 
 RATE_HZ = 48_000
 MICROPHONE = "virtual_mic"
+LABEL = "Virtual_Microphone"
 _SINK = "mic_sink"
 _FLOOR = 10 ** (-66 / 20)
 _FLOOR_S = 30
@@ -77,6 +78,19 @@ class PulseServer:
         """Take a microphone away: by its module's number, or every one."""
         self.control("unload-module", module)
 
+    def plug_in_again(self) -> None:
+        """Bring the microphone back after `unplug`, as the default."""
+        self.add_microphone(MICROPHONE, LABEL)
+        self.control("set-default-source", MICROPHONE)
+
+    def mute(self, on: bool) -> None:
+        """Press the microphone's switch: it goes on delivering, zeros."""
+        self.control("set-source-mute", MICROPHONE, str(int(on)))
+
+    def suspend(self, on: bool) -> None:
+        """Stop the microphone from delivering; streams on it stay open and get no word."""
+        self.control("suspend-source", MICROPHONE, str(int(on)))
+
     def freeze(self) -> None:
         """Make the server hang, as a broken driver does. Thawed at the end by itself."""
         self.process.send_signal(signal.SIGSTOP)
@@ -101,35 +115,42 @@ def pulse_server(folder: Path, environment: Mapping[str, str]) -> Iterator[Pulse
     """
     home = folder / "pulse"
     home.mkdir(mode=0o700)
-    socket = home / "native"
+    (home / "noise.raw").write_bytes(_room_noise())
     own = {
         **environment,
-        "PULSE_SERVER": f"unix:{socket}",
+        "PULSE_SERVER": f"unix:{home / 'native'}",
         "PULSE_RUNTIME_PATH": str(home),
         "PULSE_STATE_PATH": str(home),
         "PULSE_COOKIE": str(home / "cookie"),
     }
+    with serving(own) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def serving(own: Mapping[str, str]) -> Iterator[PulseServer]:
+    """Run the sound server of this environment: again, where it was killed."""
+    home = Path(own["PULSE_RUNTIME_PATH"])
     modules = (
-        f"module-native-protocol-unix socket={socket} auth-anonymous=1",
+        f"module-native-protocol-unix socket={home / 'native'} auth-anonymous=1",
         f"module-null-sink sink_name={_SINK} rate={RATE_HZ} channels=1",
         f"module-null-sink sink_name=speakers rate={RATE_HZ} channels=2",
-        f"module-remap-source master={_SINK}.monitor source_name={MICROPHONE} {_named('Virtual_Microphone')}",
+        f"module-remap-source master={_SINK}.monitor source_name={MICROPHONE} {_named(LABEL)}",
     )
     command = ["pulseaudio", "-n", "--daemonize=no", "--system=false", "--exit-idle-time=-1", "--disable-shm=yes"]
     command += ["--use-pid-file=no", "--log-target=stderr"]
     command += [word for module in modules for word in ("-L", module)]
-    noise = home / "noise.raw"
-    noise.write_bytes(_room_noise())
     floor = (
-        f"while cat '{noise}'; do :; done | pacat --playback --raw --latency-msec=10"
+        f"while cat '{home / 'noise.raw'}'; do :; done | pacat --playback --raw --latency-msec=10"
         f" --rate={RATE_HZ} --channels=1 --format=s16le --device={_SINK}"
     )
-    with running(command, own, log=folder / "pulse.log") as process:
+    log = home.parent / "pulse.log"
+    with running(command, own, log=log) as process:
         server = PulseServer(own, process)
         eventually(lambda: _answers(own), "the sound server answers")
         server.control("set-default-source", MICROPHONE)
         server.control("set-default-sink", "speakers")
-        with running(("sh", "-c", floor), own, log=folder / "pulse.log"):
+        with running(("sh", "-c", floor), own, log=log):
             _await_sound(own)
             try:
                 yield server

@@ -18,7 +18,7 @@ from lysnrai_desktop.core.settings import EngineSettings
 from lysnrai_desktop.runtime.engine_link import AHEAD_S
 from tests.desktop.processes import DEADLINE_S, eventually
 from tests.fakes.journal import FakeTake
-from tests.hearing import HOST, SCRIPTED, Hearing, engine_pids, hearing, new_take, noise, take_of, text_of
+from tests.hearing import HOST, SCRIPTED, Hearing, engine_pids, hearing, new_take, noise, pcm, take_of, text_of
 
 RATE_HZ = 16_000
 
@@ -62,7 +62,7 @@ def test_a_command_that_is_not_there_is_a_failed_start() -> None:
         assert failure(link) == "engine.start_failed"
 
 
-@pytest.mark.logs("speaks version 2, not 1")
+@pytest.mark.logs("speaks version 3, not 2")
 def test_a_process_of_another_version_is_not_talked_to() -> None:
     with hearing(scripted("stranger")) as link:
         link.link.start(1, take_of(noise(1)), 0, SCRIPTED)
@@ -163,6 +163,46 @@ def test_a_session_that_hangs_and_is_started_again_gets_a_fresh_process() -> Non
 
         assert text_of(heard) == "0 1 2"
         assert pid not in engine_pids()
+
+
+@pytest.mark.logs("the engine process does not answer")
+def test_a_process_that_stands_still_while_audio_flows_is_noticed_and_each_second_is_heard_once() -> None:
+    take = new_take()
+    with hearing(scripted()) as link:
+        link.link.start(1, take, 0, SCRIPTED)
+        take.block(Block(pcm(noise(2)), RATE_HZ))
+        heard = [link.next(Final).segment, link.next(Final).segment]
+        (pid,) = engine_pids()
+        os.kill(pid, signal.SIGSTOP)
+        take.block(Block(pcm(noise(200)), RATE_HZ))  # more than a pipe takes: the writer stands too
+        take.end()
+
+        assert failure(link) == "engine.timeout"
+        assert pid not in engine_pids()
+
+        heard += link.hear(1, take, SCRIPTED, from_sample=heard[-1].end)
+        assert text_of(heard) == " ".join(map(str, range(202)))
+
+
+@pytest.mark.logs("the engine process does nothing")
+def test_a_process_that_answers_but_does_no_work_while_text_is_due_is_noticed() -> None:
+    with hearing(scripted("hang@1")) as link:
+        link.link.start(1, take_of(noise(3)), 0, SCRIPTED)
+        link.link.finish(1)
+
+        assert failure(link) == "engine.timeout"
+        assert not engine_pids()
+
+
+@pytest.mark.logs("the engine process does nothing")
+def test_a_process_that_does_not_take_up_a_session_because_it_hangs_in_another_is_noticed_without_a_deadline() -> None:
+    with hearing(scripted("hang@0.1")) as link:
+        link.link.start(1, take_of(noise(3)), 0, SCRIPTED)
+        link.next(Voice)
+        link.link.cancel(1)
+        link.link.start(2, take_of(noise(3)), 1, SCRIPTED)
+
+        assert failure(link, 2) == "engine.timeout"
 
 
 @pytest.mark.logs("did not take up a session")

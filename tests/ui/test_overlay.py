@@ -196,6 +196,37 @@ def test_a_fault_is_said_in_words_in_place_of_the_text(stage: Stage) -> None:
     assert overlay._tail.shown == texts.fault("engine.died").sentence
 
 
+def test_another_microphone_is_named_for_a_while_and_the_first_is_not(
+    stage: Stage, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overlay_module, "MICROPHONE_MS", 50)
+    stage.play("arming")
+    for name in ("Headset", "Webcam"):
+        stage.bridge.show(Status("recording", stage.now, microphone=name, text=SpokenText("spoken")))
+        QApplication.processEvents()
+        shown = stage.overlay._tail.shown
+        assert shown == ("spoken" if name == "Headset" else texts.MICROPHONE_NOW.format(name=name))
+
+    qtbot.waitUntil(lambda: stage.overlay._tail.shown == "spoken")
+
+
+def test_a_name_that_was_shown_does_not_bring_the_overlay_back(
+    stage: Stage, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overlay_module, "MICROPHONE_MS", 50)
+    monkeypatch.setattr(overlay_module, "OUTCOME_MS", 0)
+    stage.play("arming")
+    stage.bridge.show(Status("recording", stage.now, microphone="Headset"))
+    stage.bridge.show(Status("recording", stage.now, microphone="Webcam"))
+    stage.bridge.show(Status("idle", stage.now, microphone="Webcam", outcome="inserted"))
+    QApplication.processEvents()
+    qtbot.waitUntil(lambda: not stage.overlay._hiding.isActive())
+
+    qtbot.waitUntil(lambda: not stage.overlay._naming.isActive())
+
+    assert not stage.overlay.isVisible()
+
+
 def test_light_and_dark_differ_and_a_change_is_followed(stage: Stage) -> None:
     stage.play("arming")
     light = stage.picture()
