@@ -351,6 +351,9 @@ def test_an_install_erased_by_the_service_is_silent_until_consent_is_given_anew(
     assert client.consent == "unset"
     assert client.record("lifecycle", "app_started") is Recorded.NO_CONSENT
     assert books(tmp_path) == Ledger()
+    another = Telemetry(tmp_path, PROFILE)
+    assert another.consent == "unset", "after a restart too"
+    another.close()
     client.choose("all")
     client.record("lifecycle", "app_started")
     client.flush()
@@ -664,5 +667,33 @@ def test_a_client_that_records_nothing_leaves_no_gap_in_the_numbers_of_sessions(
     assert [each["sessionSeq"] for each in service.events.values()] == [1]
 
 
-def test_limits_are_the_policys() -> None:
+def test_a_returned_network_ends_our_own_backoff_and_no_ordered_wait(
+    service: Service, opened: Callable[..., Telemetry]
+) -> None:
+    client = opened(service.url)
+    service.lie(lies.answer(500), lies.answer(429, retry_after="600"))
+    client.record("lifecycle", "app_started")
+    client.start()
+    client.flush()
+
+    client.network_changed(online=True)
+    client.flush(5)
+    client.network_changed(online=True)
+    client.flush(5)
+
+    assert service.paths.count("POST /events") == 2
+
+
+def test_a_session_that_was_killed_is_told_to_the_next_one(opened: Callable[..., Telemetry], tmp_path: Path) -> None:
+    (tmp_path / "sessions").mkdir()
+    left = {"began": 100.0, "seen": 160.0, "phase": "recording"}
+    (tmp_path / "sessions" / "old.json").write_text(json.dumps(left))
+    client = opened()
+
+    client.start()
+
+    assert client.crashes == (telemetry.Crash("old", "recording", 60.0),)
+
+
+def test_the_end_may_cost_300_ms() -> None:
     assert policy.EXIT_S <= 0.3

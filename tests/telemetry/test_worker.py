@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from telemetry import Profile, Recorded, Telemetry
 from telemetry.policy import CONFIG_AGE_S
 from telemetry.store import Store
-from telemetry.testing import PRODUCT_KEY, Lie, Service, lies
+from telemetry.testing import PRODUCT_KEY, Lie, Reply, Service, lies
 from telemetry.wire import LEVELS, Ledger, Level
 
 PROFILE = Profile("lysnrai", "desktop", "desktop_app", "linux", "0.1.0", "dev")
@@ -156,6 +156,22 @@ def test_a_service_that_is_away_is_asked_ever_more_rarely(client: Telemetry, ser
 
     uploads = service.paths.count("POST /events")
     assert 90 <= uploads <= 400, "a quarter of an hour at most, half of it on average"
+
+
+def test_a_flush_asked_for_while_an_exchange_fails_is_not_forgotten(
+    client: Telemetry, service: Service, clock: Clock
+) -> None:
+    def ask_meanwhile(call: Any, _honest: Callable[[], Any]) -> Any:
+        if not call.path.endswith("/events"):
+            return None
+        client._worker.wake(flush=True)
+        return Reply(500)
+
+    service.lie(ask_meanwhile)
+    client.record("lifecycle", "app_started")
+    work(client, clock, 0)
+
+    assert len(service.events) == 1, "our own backoff does not hold up what was asked for after it began"
 
 
 MENU: list[Lie] = [
