@@ -390,13 +390,22 @@ def _if_there(build: Callable[[], T], trouble: Callable[[Fault], None]) -> T | N
         return None
 
 
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """What a full disk refuses goes to standard error."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
+        if isinstance(sys.exc_info()[1], OSError):
+            sys.stderr.write(f"{self.format(record)}\n")
+        else:
+            super().handleError(record)
+
+
 def _log_to(home: Home, writable: bool) -> None:
     """What happened, never what was said, in a file of at most two megabytes; on standard error where there is none."""
     handler: logging.Handler = logging.StreamHandler()
     if writable:
-        handler = logging.handlers.RotatingFileHandler(home.log, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
+        handler = _LogFile(home.log, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
-    logging.raiseExceptions = False  # a full disk is told elsewhere
     root = logging.getLogger()
     root.addHandler(handler)
     root.setLevel(logging.INFO)
