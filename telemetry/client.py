@@ -21,7 +21,7 @@ import threading
 import time
 import weakref
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -140,6 +140,7 @@ class Telemetry:
         self._store: Store | None = None
         self._held: deque[_Captured] = deque()
         self._overflowed: Counter[Level] = Counter()
+        self._stilled: list[Store] = []
         self._config = Config()
         self._consent: Consent = "unset"
         self._unwritten: Consent | None = None
@@ -181,12 +182,12 @@ class Telemetry:
         message: str | None = None,
         error_domain: str | None = None,
         error_code: str | None = None,
-        tags: Mapping[str, str] | None = None,
-        metrics: Mapping[str, float] | None = None,
+        tags: dict[str, str] | None = None,
+        metrics: dict[str, float] | None = None,
         dictation: Dictation | None = None,
         user_id: str | None = None,
     ) -> Recorded:
-        """Queue one event. Raises nothing, and waits DISK_S at most for another writer.
+        """Queue one event. Raises nothing, and gives up waiting for other writers after three times DISK_S.
 
         `name` is a fixed name with nothing dynamic in it. Only an event that may not be, by its form or for what is in
         it, is REFUSED; a refusal for its form is a mistake of the caller and is logged, without any value.
@@ -209,8 +210,8 @@ class Telemetry:
                 message=message,
                 error_domain=error_domain,
                 error_code=error_code,
-                tags=tags,  # type: ignore[arg-type]  # any mapping is encoded, and checked as encoded
-                metrics=metrics,  # type: ignore[arg-type]
+                tags=tags,
+                metrics=metrics,
                 dictation=dictation,
                 user_id=user_id,
                 sample_rate=None if rate == 1 else rate,
@@ -265,7 +266,7 @@ class Telemetry:
                 self._look_again(self._store)
                 if not self._agreed(event.level):
                     return Recorded.NO_CONSENT
-        except StoreUnavailable:
+        except (StoreUnavailable, OSError):
             return None
         except StoreDamaged as error:
             log.warning("the queue is damaged and set aside: %s", error)
@@ -554,6 +555,14 @@ class Telemetry:
         except (StoreUnavailable, StoreDamaged) as error:
             log.info("the damaged queue stays for now: %s", error)
 
+    def before_fork(self) -> None:
+        """Let no SQLite call be under way: its global locks would stay locked for ever in the child."""
+        self._stilled = [each for each in (self._store, self._worker.store) if each is not None and each.still()]
+
+    def after_fork_in_parent(self) -> None:
+        for each in self._stilled:
+            each.go_on()
+
     def after_fork(self) -> None:
         """In a forked child: another session, with a connection of its own, delivered by whoever runs a worker."""
         if self._store is not None:
@@ -616,10 +625,17 @@ def _close_all() -> None:
         client.close()
 
 
-def _after_fork() -> None:
-    for client in list(_clients):
-        client.after_fork()
+def _each(act: Callable[[Telemetry], None]) -> Callable[[], None]:
+    def act_on_all() -> None:
+        for client in list(_clients):
+            act(client)
+
+    return act_on_all
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+    os.register_at_fork(
+        before=_each(Telemetry.before_fork),
+        after_in_parent=_each(Telemetry.after_fork_in_parent),
+        after_in_child=_each(Telemetry.after_fork),
+    )

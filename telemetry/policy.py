@@ -338,42 +338,39 @@ class Judgement(Struct, frozen=True):
     """The next batch is another set."""
 
 
-def judge_events(
-    answer: Answer,
-    ids: Sequence[str],
-    batch_id: str,
-    had_deferred: bool,
-    connection: Connection,
-    now: float,
-    chance: float,
-) -> Judgement:
-    """What becomes of the events `ids` of one batch. `chance` is uniform in [0, 1)."""
+class Sent(Struct, frozen=True):
+    """A batch that an answer is about."""
+
+    batch_id: str
+    ids: Sequence[str]
+    deferred: bool = False
+    """Whether one of its events was once told `retry`."""
+
+    of_users: frozenset[str] = frozenset()
+    """Lower-case ids of the events that name a user."""
+
+
+def judge_events(answer: Answer, sent: Sent, connection: Connection, now: float, chance: float) -> Judgement:
+    """What becomes of the events of one batch. `chance` is uniform in [0, 1)."""
     connection = replace(connection, last_answer=answer.told(), last_answer_at=now)
     if answer.fault == "stopped":
         return Judgement(connection)
     if answer.status == 200:
-        verdicts = _read_verdicts(answer.body, batch_id)
+        verdicts = _read_verdicts(answer.body, sent.batch_id)
         if verdicts is not None:
-            return _obey(verdicts, ids, had_deferred, connection, now, chance)
+            return _obey(verdicts, sent, connection, now, chance)
         return Judgement(_back_off(replace(connection, last_answer="200 unreadable"), now, chance))
     if answer.status in {401, 403}:
         return Judgement(_unauthorised(connection, now), forget_token=True)
     if answer.status == 415 or (answer.status == 400 and _field_of(answer) == "batchId"):
         return Judgement(_pause(connection, now, f"{answer.status}: a mistake of this client"))
     if answer.status in {400, 413}:
-        return _too_much(answer.status, ids, connection, now)
+        return _too_much(answer.status, sent.ids, connection, now)
     return Judgement(_wait_as_told(answer, connection, now, chance))
 
 
-def _obey(
-    verdicts: Mapping[str, Any],
-    ids: Sequence[str],
-    had_deferred: bool,
-    connection: Connection,
-    now: float,
-    chance: float,
-) -> Judgement:
-    wanted = {each.lower() for each in ids}
+def _obey(verdicts: Mapping[str, Any], sent: Sent, connection: Connection, now: float, chance: float) -> Judgement:
+    wanted = {each.lower() for each in sent.ids}
     told = _verdict_by_id(verdicts["results"], wanted)
     settled: dict[str, Settled] = {}
     retry_s: dict[str, float] = {}
@@ -386,7 +383,8 @@ def _obey(
             reason = verdict.get("reason")
             known = reason if reason in REASONS else "unknown"
             settled[each] = Settled("rejected", known, _short(verdict.get("field")), _short(verdict.get("rule")))
-            erased = erased or known == "erased_subject"
+            # Of an event that names a user it may be the user who was erased.
+            erased = erased or (known == "erased_subject" and each not in sent.of_users)
         else:
             retry_s[each] = _retry_after_ms(verdict.get("retryAfterMs"), connection.failures, chance)
     limit = None if connection.batch_limit is None else connection.batch_limit * 2
@@ -401,7 +399,7 @@ def _obey(
         last_delivery_at=now
         if any(each.state == "delivered" for each in settled.values())
         else connection.last_delivery_at,
-        deferred=Wait(since=now, for_s=max(retry_s.values())) if retry_s and had_deferred else connection.deferred,
+        deferred=Wait(since=now, for_s=max(retry_s.values())) if retry_s and sent.deferred else connection.deferred,
     )
     if told.keys() != wanted:
         after = _back_off(replace(after, failures=connection.failures), now, chance)

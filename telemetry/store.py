@@ -152,6 +152,13 @@ class Store:
         with self._lock, contextlib.suppress(sqlite3.Error):
             self._db.close()
 
+    def still(self, timeout_s: float = 1.0) -> bool:
+        """Wait until no call is under way, and let none begin before `go_on`; False where one does not end."""
+        return self._lock.acquire(timeout=timeout_s)
+
+    def go_on(self) -> None:
+        self._lock.release()
+
     def abandon(self) -> None:
         """In a forked child: never touch the connection again, not even to close it.
 

@@ -32,6 +32,7 @@ from telemetry.policy import (
     FetchConfig,
     Register,
     Rest,
+    Sent,
     Situation,
     Sleep,
     Task,
@@ -103,7 +104,9 @@ class Worker:
         self._clock = clock
         self._chance = chance
         self._identity = Identity(home)
-        self._store: Store | None = None
+        self.store: Store | None = None
+        """The worker's own connection, once it has one."""
+
         self._thread: threading.Thread | None = None
         self._changed = threading.Condition()
         self._woken = False
@@ -146,7 +149,14 @@ class Worker:
             self._sender.stop()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
+        if self._thread is None:
+            self._close()
         return not self.runs
+
+    def _close(self) -> None:
+        self._close_store()
+        if self._sender is not None:
+            self._sender.close()
 
     def _run(self) -> None:
         while not self._ending:
@@ -156,15 +166,12 @@ class Worker:
                     self._resting = True
                     self._changed.notify_all()
                     self._changed.wait_for(lambda: self._woken or self._ending, wait_s)
-        if self._store is not None:
-            self._store.close()
-        if self._sender is not None:
-            self._sender.close()
+        self._close()
 
     def abandon(self) -> None:
         """In a forked child: the thread is not here, and the connection is the parent's."""
-        if self._store is not None:
-            self._store.abandon()
+        if self.store is not None:
+            self.store.abandon()
 
     # -------------------------------------------------------------------------------------------------------- step
 
@@ -183,7 +190,7 @@ class Worker:
         except StoreDamaged as error:
             log.warning("the queue is damaged and set aside: %s", error)
             self._set_aside()
-            return DISK_AGAIN_S if self._store is None else 0
+            return DISK_AGAIN_S if self.store is None else 0
         except OSError as error:  # an identity file that the disk refuses
             log.info("the disk refuses: %s", type(error).__name__)
             return DISK_AGAIN_S
@@ -307,10 +314,9 @@ class Worker:
             store.put(connection=replace(s.connection, last_upload_at=s.now))
             return False
         answer = sender.upload(install, batch_body(leased, s.now), ticket)
-        ids = [row.id for row in leased.rows]
-        judged = judge_events(
-            answer, ids, leased.batch_id, leased.deferred, s.connection, self._clock(), self._chance()
-        )
+        of_users = frozenset(row.id.lower() for row in leased.rows if b'"userId":' in row.body)
+        sent = Sent(leased.batch_id, [row.id for row in leased.rows], leased.deferred, of_users)
+        judged = judge_events(answer, sent, s.connection, self._clock(), self._chance())
         if judged.erased:
             self._be_erased(store)
             return False
@@ -372,22 +378,22 @@ class Worker:
         return anchored(connection, self._clock())
 
     def _open(self) -> Store:
-        if self._store is not None and not self._store.is_current:
+        if self.store is not None and not self.store.is_current:
             self._close_store()
-        if self._store is None:
-            self._store = Store(self._home, wait_s=2.0)
-            config = self._store.get("config", Config)
+        if self.store is None:
+            self.store = Store(self._home, wait_s=2.0)
+            config = self.store.get("config", Config)
             if config is not None:
                 self._owner.configured(config)
-        return self._store
+        return self.store
 
     def _close_store(self) -> None:
-        if self._store is not None:
-            self._store.close()
-            self._store = None
+        if self.store is not None:
+            self.store.close()
+            self.store = None
 
     def _set_aside(self) -> None:
-        damaged = file_identity(self._home) if self._store is None else self._store.file
+        damaged = file_identity(self._home) if self.store is None else self.store.file
         self._close_store()
         try:
             set_aside(self._home, self._clock(), damaged)

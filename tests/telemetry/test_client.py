@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import signal
 import sqlite3
 import stat
 import subprocess
@@ -575,6 +576,7 @@ def test_closing_needs_no_network_and_keeps_to_its_budget(
     assert books(tmp_path).captured == 1
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # forking with threads is the test
 def test_a_forked_child_is_a_session_of_its_own_in_the_same_queue(
     opened: Callable[..., Telemetry], service: Service, tmp_path: Path
 ) -> None:
@@ -594,6 +596,36 @@ def test_a_forked_child_is_a_session_of_its_own_in_the_same_queue(
     told = [(each["metrics"]["who"], each["sessionSeq"], each["eventSeq"]) for each in service.events.values()]
     assert told == [(1, 1, 1), (2, 2, 1), (1, 1, 2)]
     assert books(tmp_path) == Ledger(captured=3, delivered=3)
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # forking with threads is the test
+def test_a_fork_while_other_threads_record_leaves_no_lock_behind(
+    opened: Callable[..., Telemetry], service: Service, tmp_path: Path
+) -> None:
+    client = opened(service.url)
+    client.start()
+    ending = threading.Event()
+
+    def record() -> None:
+        while not ending.is_set():
+            client.record("lifecycle", "app_started")
+
+    threads = [threading.Thread(target=record) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(10):
+        child = os.fork()
+        if child == 0:
+            signal.alarm(20)  # what hangs is killed
+            client.record("lifecycle", "app_started", "error")
+            client.close()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    ending.set()
+    for thread in threads:
+        thread.join()
+
+    assert books(tmp_path).captured > 10
 
 
 def test_two_processes_share_a_queue_and_nothing_is_doubled(

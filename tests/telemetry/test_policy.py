@@ -16,6 +16,7 @@ from telemetry.policy import (
     Judgement,
     Register,
     Rest,
+    Sent,
     Situation,
     Sleep,
     Upload,
@@ -39,7 +40,7 @@ FRESH = Connection()
 
 
 def judge(answer: Answer, connection: Connection = FRESH, ids: tuple[str, ...] = IDS) -> Judgement:
-    return judge_events(answer, ids, BATCH, had_deferred=False, connection=connection, now=NOW, chance=0.5)
+    return judge_events(answer, Sent(BATCH, ids), connection, NOW, chance=0.5)
 
 
 def verdicts(*results: Any, **envelope: Any) -> Answer:
@@ -215,7 +216,11 @@ def test_an_unreadable_order_is_our_own_backoff(value: str) -> None:
 
 
 def test_erased_subject_is_told() -> None:
-    assert judge(verdicts({"id": IDS[0], "status": "rejected", "reason": "erased_subject"})).erased
+    answer = verdicts({"id": IDS[0], "status": "rejected", "reason": "erased_subject"})
+
+    assert judge(answer).erased
+    of_a_user = Sent(BATCH, IDS, of_users=frozenset(IDS[:1]))
+    assert not judge_events(answer, of_a_user, FRESH, NOW, 0.5).erased, "it may be the user who was erased"
 
 
 def test_the_kill_of_a_pause_is_an_hour_a_restart_or_a_resume() -> None:
@@ -292,7 +297,7 @@ def test_no_history_of_answers_breaks_the_policy(answers: list[Answer], chance: 
     connection = Connection()
     now = NOW
     for answer in answers:
-        judgement = judge_events(answer, IDS, BATCH, had_deferred=True, connection=connection, now=now, chance=chance)
+        judgement = judge_events(answer, Sent(BATCH, IDS, deferred=True), connection, now, chance)
         connection = judgement.connection
         assert judgement.settled.keys() | judgement.retry_s.keys() <= set(IDS)
         assert not judgement.settled.keys() & judgement.retry_s.keys()

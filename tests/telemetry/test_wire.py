@@ -132,6 +132,7 @@ def test_public_names_are_sorted_and_there() -> None:
     assert all(hasattr(wire, name) for name in wire.__all__)
 
 
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # forking with threads is the test
 def test_a_forked_child_makes_other_ids_than_its_parent() -> None:
     wire.new_id()
     reading, writing = os.pipe()

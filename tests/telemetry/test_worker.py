@@ -45,15 +45,7 @@ def client(tmp_path: Path, service: Service, clock: Clock) -> Iterator[Telemetry
     made = Telemetry(tmp_path, PROFILE, url=service.url, product_key=PRODUCT_KEY, clock=clock)
     made.choose("all")
     yield made
-    end(made)
-
-
-def end(client: Telemetry) -> None:
-    """Close what a worker that never ran as a thread has open."""
-    client.close(5)
-    client._worker._close_store()
-    if client._worker._sender is not None:
-        client._worker._sender.close()
+    made.close(5)
 
 
 def work(client: Telemetry, clock: Clock, for_s: float) -> None:
@@ -124,7 +116,7 @@ def test_an_ordered_wait_survives_a_restart_and_a_flush(
     work(again, clock, 200)
 
     assert len(service.events) == 1
-    end(again)
+    again.close(5)
 
 
 @pytest.mark.parametrize("jump_s", [-400 * 86_400.0, -7200.0, 7200.0, 20 * 86_400.0])
@@ -231,7 +223,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(which=st.integers(0, 1))
     def crash(self, which: int) -> None:
-        end(self.clients[which])
+        self.clients[which].close(5)
         self.clients[which] = self.new_client()
 
     @rule(seconds=st.sampled_from([-86_400, -61, 61, 86_400]))
@@ -262,7 +254,7 @@ class Histories(RuleBasedStateMachine):
             self.all_is_delivered_in_the_end()
         finally:
             for client in self.clients:
-                end(client)
+                client.close(5)
             self.service.__exit__()
             shutil.rmtree(self.home)
 
