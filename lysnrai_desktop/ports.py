@@ -9,14 +9,15 @@ Imports: core. May be imported by: adapters, engines, runtime, ui, app.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from lysnrai_desktop.core.audio import Block, Device
+from lysnrai_desktop.core.combo import Combo
 from lysnrai_desktop.core.dictation import Delivery, Event, Outcome, Sound
 from lysnrai_desktop.core.faults import Fault
-from lysnrai_desktop.core.hotkey import Edge
+from lysnrai_desktop.core.hotkey import MAIN, Edge
 from lysnrai_desktop.core.settings import EngineSettings
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.core.status import Status
@@ -173,13 +174,19 @@ class Inserter(Protocol):
 
 
 class Hotkeys(Protocol):
-    """Calls `on_edge` for the bound combination and `on_cancel` for the cancel key, from a thread of its own."""
+    """Calls `on_edge` for bound combinations and `on_cancel` for the cancel key, from a thread of its own."""
 
-    def bind(self, combo: str) -> None:
-        """Take the combination ("ctrl+alt+space") from the desktop, releasing the one bound before.
+    def bind(self, combo: str, name: str = MAIN) -> None:
+        """Take the combination ("ctrl+alt+space") from the desktop, releasing the one that had this name.
 
         Raises HotkeyTaken, HotkeyInvalid; the old binding then stays. Blocks for a round trip.
         """
+
+    def release(self, name: str = MAIN) -> None:
+        """Give the combination of this name back, if there is one. Blocks for a round trip."""
+
+    def free(self, wanted: Iterable[Combo]) -> Sequence[Combo]:
+        """Return those of the combinations that nobody has taken. Blocks for a round trip each."""
 
     def watch_cancel(self, on: bool) -> None:
         """Take Esc from the desktop, or give it back."""

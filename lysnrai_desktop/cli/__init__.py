@@ -1,7 +1,7 @@
 """`lysnrai`: the command line. Flags, verbs, exit codes, and words for the terminal.
 
     lysnrai                         start the app, or find the one that runs
-    lysnrai toggle|start|stop|cancel|status|insert|quit     ask the running app
+    lysnrai toggle|start|stop|cancel|status|insert|undo|quit    ask the running app
     lysnrai devices|models|takes|transcribe|doctor          work by themselves, without a screen
 
 Heavy modules are imported by the verb that needs them: `lysnrai toggle`, bound to a desktop's key, must be quick.
@@ -87,6 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true", help="one object on one line")
     status.add_argument("--follow", action="store_true", help="then one line for each change")
     verb("insert", _insert, "bring text from standard input into the window that has the focus")
+    verb("undo", _undo, "take the last insertion back, if its window has not changed since")
     verb("quit", _quit, "end the app")
     devices = verb("devices", _devices, "list the microphones")
     devices.add_argument("--json", action="store_true", help="a list of objects on one line")
@@ -168,6 +169,11 @@ def _insert(_: argparse.Namespace) -> int:
         return fail(answer["error"])
     print(texts.outcome(answer["delivery"]))
     return fail(answer["code"]) if answer["code"] else OK
+
+
+def _undo(_: argparse.Namespace) -> int:
+    answer = next(iter(_ask({"verb": "undo"})), {"error": "insert.nothing_to_undo"})
+    return fail(answer["error"]) if answer.get("error") else OK
 
 
 def _quit(_: argparse.Namespace) -> int:

@@ -1,18 +1,22 @@
 """Key combinations as people write them: "ctrl+alt+space", "F9", "Win + Shift + D".
 
-    parse(text) -> Combo        raises HotkeyInvalid
+    parse(text) -> Combo            raises HotkeyInvalid
+    alternatives(combo) -> Combos   others that lie near, for when it is taken
 
 What is decided here: spelling, and which combinations may be hotkeys at all. What is absent: keyboards. Whether the
 present one has such a key is the adapter's to find out.
 
 A key that writes something (letter, digit, space, …) needs ctrl, alt or super beside it, for else nobody could write
-it any more. Esc is the cancel key.
+it any more. A modifier can be a hotkey by itself (core/lone_key.py), and so can a mouse's further buttons. Esc is the
+cancel key.
 
 Imports: core only. May be imported by: everyone.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -33,6 +37,16 @@ class Combo:
     key: str
     """A single character in lower case, or a name out of NAMED_KEYS."""
     modifiers: frozenset[Modifier] = frozenset()
+
+    @property
+    def is_lone(self) -> bool:
+        """It is a modifier by itself."""
+        return self.key in LONE_KEYS
+
+    @property
+    def button(self) -> int:
+        """The number of the mouse's button; 0 for a key."""
+        return int(self.key.removeprefix("button")) if self.key in BUTTONS else 0
 
     def __str__(self) -> str:
         return "+".join([*(m for m in Modifier if m in self.modifiers), self.key])
@@ -69,12 +83,23 @@ _SPELLINGS = {
     "period": ".",
 }
 
+LONE_KEYS = frozenset(f"{side}_{modifier}" for side in ("left", "right") for modifier in Modifier)
+BUTTONS = frozenset(f"button{n}" for n in range(8, 16))
+"""1 to 3 are everybody's, 4 to 7 are the wheel's."""
+
+_SPELLINGS |= {
+    spelling: f"{side}_{modifier}"
+    for side in ("left", "right")
+    for modifier in Modifier
+    for spelling in (f"{side} {modifier}", f"{modifier}_{side[0]}", f"{side[0]}{modifier}")
+}
+
 _WRITING = frozenset({"space", "return", "tab", "backspace", "delete"})
 
 NAMED_KEYS = _WRITING | {f"f{n}" for n in range(1, 25)} | {
     "up", "down", "left", "right", "home", "end", "pageup", "pagedown", "insert",
     "pause", "print", "scroll_lock", "menu",
-}  # fmt: skip
+} | LONE_KEYS | BUTTONS  # fmt: skip
 
 
 def parse(text: str) -> Combo:
@@ -92,4 +117,19 @@ def parse(text: str) -> Combo:
         raise HotkeyInvalid("there is no key of this name")
     if not modifiers - {Modifier.SHIFT} and (key in _WRITING or len(key) == 1):
         raise HotkeyInvalid("a key that writes needs ctrl, alt or super beside it")
+    if key in LONE_KEYS and modifiers:
+        raise HotkeyInvalid("a modifier is a hotkey alone, or none")
     return Combo(key, modifiers)
+
+
+_NEAR = (
+    (Modifier.CTRL, Modifier.ALT), (Modifier.SUPER,), (Modifier.CTRL, Modifier.SHIFT), (Modifier.CTRL, Modifier.SUPER),
+    (Modifier.ALT, Modifier.SHIFT), (Modifier.CTRL, Modifier.ALT, Modifier.SHIFT),
+)  # fmt: skip
+
+
+def alternatives(combo: Combo) -> Iterator[Combo]:
+    """Other combinations, the likeliest to be liked first: the same key with other modifiers, then single keys."""
+    same_key = (Combo(combo.key, frozenset(modifiers)) for modifiers in _NEAR if not combo.is_lone)
+    single = (Combo(key) for key in ("f9", "f8", "pause", "scroll_lock", "right_ctrl"))
+    return (other for other in itertools.chain(same_key, single) if other != combo)

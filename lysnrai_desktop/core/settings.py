@@ -29,6 +29,19 @@ class HotkeySettings:
     mode: str = _choice("hybrid", "hold", "toggle", "hybrid")
     hold_s: float = _number(0.4, 0.1, 5.0)
     """In hybrid mode a press this long is a hold."""
+    toggle: str = ""
+    """Another combination, for mode "toggle" whatever `mode` is. Here and below: "" for none."""
+    hold: str = ""
+    cancel: str = ""
+    """Beside Esc, which cancels while there is something to cancel."""
+    paste_last: str = ""
+    """Inserts the last text once more, where the focus is."""
+    undo: str = ""
+    """Takes the last insertion back."""
+    languages: Mapping[str, str] = field(default_factory=dict)
+    """Language and combination: a dictation in this language, whatever `engine.language` is."""
+    layout: str = _choice("symbol", "symbol", "key")
+    """What stays when the keyboard's layout changes: the symbol, wherever it is then, or the physical key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +120,7 @@ class OverlaySettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    hotkey: HotkeySettings = HotkeySettings()
+    hotkey: HotkeySettings = field(default_factory=HotkeySettings)
     recording: RecordingSettings = RecordingSettings()
     engine: EngineSettings = EngineSettings()
     models: ModelSettings = ModelSettings()

@@ -3,6 +3,7 @@
     toggle start stop cancel    post the wish; the answer is the status after it was looked at
     status [follow]             the present status, then one for each change
     insert                      text to the window that has the focus; the answer says where it is now
+    undo                        take the last insertion back; the answer says if it cannot be
     quit                        end the app; the conversation ends when it has
 
 What is absent: sockets (adapters/control_socket.py) and words for people (cli).
@@ -54,6 +55,8 @@ class Control:
             self._statuses(reply, gone, follow=request.get("follow") is True)
         elif verb == "insert" and isinstance(request.get("text"), str):
             reply(self._insert(SpokenText(request["text"])))
+        elif verb == "undo":
+            reply(self._undo())
         elif verb == "quit":
             reply({})
             self.quit()
@@ -93,3 +96,11 @@ class Control:
         if isinstance(result, Fault):
             return {"error": result.code}
         return {"delivery": result.delivery.value, "code": result.code}
+
+    def _undo(self) -> dict[str, Any]:
+        if self.inserter is None:
+            return {"error": InsertUnavailable.code}
+        results: queue.SimpleQueue[Fault | None] = queue.SimpleQueue()
+        self.inserter.undo(results.put)
+        refused = results.get(timeout=INSERT_S)
+        return {"error": refused.code} if refused else {}

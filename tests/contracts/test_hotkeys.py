@@ -11,8 +11,9 @@ from typing import Protocol
 import pytest
 
 from lysnrai_desktop.adapters.hotkeys.x11 import X11Hotkeys
+from lysnrai_desktop.core.combo import parse
 from lysnrai_desktop.core.faults import HotkeyInvalid, HotkeyTaken, HotkeyUnavailable
-from lysnrai_desktop.core.hotkey import Edge
+from lysnrai_desktop.core.hotkey import MAIN, Edge
 from lysnrai_desktop.ports import Hotkeys
 from tests.desktop.processes import DEADLINE_S
 from tests.desktop.screen import Screen
@@ -36,7 +37,8 @@ class Bench:
     hands: Hands = field(init=False)
 
     def edge(self, edge: Edge) -> None:
-        self.seen.put("down" if edge.down else "up")
+        name = "" if edge.hotkey == MAIN else f"{edge.hotkey} "
+        self.seen.put(f"{name}down" if edge.down else f"{name}up")
 
     def cancel(self, _at: float) -> None:
         self.seen.put("cancel")
@@ -126,6 +128,41 @@ def test_binding_the_same_combination_again_keeps_it(bench: Bench) -> None:
     bench.press("F9")
 
     assert [bench.next(), bench.next()] == ["down", "up"]
+
+
+def test_several_combinations_are_told_apart_by_their_names(bench: Bench) -> None:
+    bench.hotkeys.bind("F9")
+    bench.hotkeys.bind("ctrl+F9", "hold")
+    bench.hotkeys.bind("F7", "undo")
+    bench.hotkeys.release("undo")
+
+    bench.press("F7")
+    bench.hands.key_down("ctrl+F9")
+    bench.hands.key_up("ctrl+F9")
+    bench.press("F9")
+
+    assert [bench.next() for _ in range(4)] == ["hold down", "hold up", "down", "up"]
+    assert bench.seen.empty()
+
+
+def test_one_combination_is_not_two_hotkeys(bench: Bench) -> None:
+    bench.hotkeys.bind("F9")
+    bench.hotkeys.bind("F8", "undo")
+
+    with pytest.raises(HotkeyTaken):
+        bench.hotkeys.bind("F9", "undo")
+
+    bench.press("F8")
+    bench.press("F9")
+    assert [bench.next() for _ in range(4)] == ["undo down", "undo up", "down", "up"]
+
+
+def test_of_other_combinations_those_are_free_that_nobody_has(bench: Bench) -> None:
+    bench.hotkeys.bind("F9")
+
+    free = bench.hotkeys.free([parse("F9"), parse(TAKEN), parse("F8"), parse("super+space")])
+
+    assert [str(combo) for combo in free] == ["f8", "super+space"]
 
 
 def test_the_cancel_key_counts_only_while_it_is_watched(bench: Bench) -> None:

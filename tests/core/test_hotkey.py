@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
-from lysnrai_desktop.core.dictation import Start, Stop
-from lysnrai_desktop.core.hotkey import GRACE_S, Edge, Key, Mode, press, tick
+from lysnrai_desktop.core.dictation import Cancel, Start, Stop
+from lysnrai_desktop.core.hotkey import GRACE_S, Deed, Edge, Hotkey, Key, Mode, Wishes, hotkeys, press, tick
+from lysnrai_desktop.core.settings import HotkeySettings
 
 HOLD_S = 0.4
 
 
-def wishes_of(*edges: Edge, mode: Mode, dictating: bool = False) -> list[Start | Stop]:
+def wishes_of(*edges: Edge, mode: Mode, dictating: bool = False) -> list[Start | Stop | Cancel]:
     """Feed edges, confirming releases when their grace is over, as the loop does; the machine obeys every wish."""
-    key, wishes = Key(), list[Start | Stop]()
+    key, wishes = Key(), list[Start | Stop | Cancel]()
 
-    def obey(new: tuple[Start | Stop, ...]) -> None:
+    def obey(new: Wishes) -> None:
         nonlocal dictating
         for wish in new:
             dictating = isinstance(wish, Start)
@@ -95,6 +96,35 @@ def test_a_press_that_overtakes_the_confirmation_still_counts_both() -> None:
 
 def test_a_release_nobody_pressed_means_nothing() -> None:
     assert press(Key(), Edge(False, 1.0), Mode.HOLD, HOLD_S, dictating=True) == (Key(), ())
+
+
+def test_a_press_that_was_meant_for_something_else_takes_back_what_it_began() -> None:
+    chord = Edge(True, 1.0), Edge(False, 1.3, alone=False)
+
+    assert wishes_of(*chord, mode=Mode.HOLD) == [Start(1.0), Cancel(1.3)]
+    assert wishes_of(*chord, mode=Mode.TOGGLE) == [Start(1.0), Cancel(1.3)]
+
+
+def test_a_press_that_stopped_a_dictation_never_cancels_it() -> None:
+    chord = Edge(True, 1.0), Edge(False, 1.3, alone=False)
+
+    assert wishes_of(*chord, mode=Mode.TOGGLE, dictating=True) == [Stop(1.0)]
+
+
+def test_every_hotkey_that_is_set_has_its_name_and_its_deed() -> None:
+    assert hotkeys(HotkeySettings()) == {"combo": Hotkey("ctrl+alt+space", mode=Mode.HYBRID)}
+    assert hotkeys(
+        HotkeySettings(
+            combo="f9", mode="hold", toggle="f8", cancel="f7", undo="f6", paste_last="f5", languages={"de": "f4"}
+        )
+    ) == {
+        "combo": Hotkey("f9", mode=Mode.HOLD),
+        "toggle": Hotkey("f8", mode=Mode.TOGGLE),
+        "cancel": Hotkey("f7", Deed.CANCEL),
+        "undo": Hotkey("f6", Deed.UNDO),
+        "paste_last": Hotkey("f5", Deed.PASTE_LAST),
+        "languages.de": Hotkey("f4", mode=Mode.HOLD, language="de"),
+    }
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.001, 2.0)), max_size=60), st.sampled_from(Mode))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from lysnrai_desktop.core import combo as combos
 from lysnrai_desktop.core.combo import Combo
 from lysnrai_desktop.core.faults import HotkeyTaken, HotkeyUnavailable
-from lysnrai_desktop.core.hotkey import Edge
+from lysnrai_desktop.core.hotkey import MAIN, Edge
 from lysnrai_desktop.ports import OnEdge
 
 
@@ -17,7 +17,7 @@ class FakeHotkeys:
     def __init__(
         self, on_edge: OnEdge, on_cancel: Callable[[float], None], taken: Collection[str] = (), at: float = 0.0
     ) -> None:
-        self.bound: Combo | None = None
+        self.bound: dict[str, Combo] = {}
         self.cancel_watched = False
         self.shut = False
         self._on_edge = on_edge
@@ -28,20 +28,26 @@ class FakeHotkeys:
 
     # -- the port
 
-    def bind(self, combo: str) -> None:
+    def bind(self, combo: str, name: str = MAIN) -> None:
         wanted = combos.parse(combo)
         if self.shut:
             raise HotkeyUnavailable
-        if wanted in self._taken:
+        if wanted in self._taken or wanted in [other for key, other in self.bound.items() if key != name]:
             raise HotkeyTaken
-        self.bound = wanted
+        self.bound[name] = wanted
+
+    def release(self, name: str = MAIN) -> None:
+        self.bound.pop(name, None)
+
+    def free(self, wanted: Iterable[Combo]) -> Sequence[Combo]:
+        return [combo for combo in wanted if combo not in self._taken and combo not in self.bound.values()]
 
     def watch_cancel(self, on: bool) -> None:
         self.cancel_watched = on
 
     def shut_down(self) -> None:
         self.shut = True
-        self.bound = None
+        self.bound.clear()
         self.cancel_watched = False
 
     # -- the user's hands
@@ -50,9 +56,14 @@ class FakeHotkeys:
         if combo == "esc":
             if self.cancel_watched:
                 self._on_cancel(self.now)
-        elif combos.parse(combo) == self.bound:
-            self._on_edge(Edge(True, self.now))
+        else:
+            self._move(combo, down=True)
 
     def key_up(self, combo: str) -> None:
-        if combo != "esc" and combos.parse(combo) == self.bound:
-            self._on_edge(Edge(False, self.now))
+        if combo != "esc":
+            self._move(combo, down=False)
+
+    def _move(self, combo: str, down: bool) -> None:
+        for name, bound in self.bound.items():
+            if combos.parse(combo) == bound:
+                self._on_edge(Edge(down, self.now, name))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pytest
 
 from lysnrai_desktop.core.audio import Block, Device
+from lysnrai_desktop.core.combo import Combo
 from lysnrai_desktop.core.dictation import (
     Cancel,
     Delivery,
@@ -25,7 +26,7 @@ from lysnrai_desktop.core.dictation import (
     TakeClosed,
 )
 from lysnrai_desktop.core.faults import EngineStartFailed, Fault, MicrophoneMissing, TargetGone
-from lysnrai_desktop.core.hotkey import GRACE_S, Edge
+from lysnrai_desktop.core.hotkey import GRACE_S, MAIN, Edge
 from lysnrai_desktop.core.settings import HotkeySettings, RecordingSettings, Settings
 from lysnrai_desktop.core.speech import Segment, SpokenText
 from lysnrai_desktop.core.status import Status
@@ -124,10 +125,16 @@ class SpyInserter:
 class SpyHotkeys:
     watching: list[bool] = field(default_factory=list)
 
-    def bind(self, combo: str) -> None:
+    def bind(self, combo: str, name: str = MAIN) -> None:
         pass
 
     def watch_cancel(self, on: bool) -> None:
+    def release(self, name: str = MAIN) -> None:
+        pass
+
+    def free(self, wanted: Iterable[Combo]) -> Sequence[Combo]:
+        return list(wanted)
+
         self.watching.append(on)
 
     def shut_down(self) -> None:

@@ -6,7 +6,10 @@ Esc is grabbed only while a dictation may be cancelled, and also with the hotkey
 in hold mode; where the desktop has one of these for itself (Alt+Esc, mostly), that one is left to it.
 
 The grabs follow the keyboard: after a change of layout the same symbol is grabbed wherever it is now; where the new
-layout has no such symbol, the same physical keys stay.
+layout has no such symbol, the same physical keys stay. A setting has them stay in any case.
+
+A modifier that is a hotkey alone is not grabbed, for nobody could use its combinations then: the server tells of all
+keys that move, and what was pressed alone is found out from that. By itself a modifier writes nothing anywhere.
 
 Absent: what an edge means (core/hotkey.py), how combinations are written (core/combo.py).
 
@@ -15,46 +18,43 @@ Imports: core, ports, python-xlib. May be imported by: app.
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from Xlib import XK, X, error
+from Xlib import X
 from Xlib.display import Display
 from Xlib.protocol import rq
 
+from lysnrai_desktop.adapters import x11_raw_keys as raw_keys
 from lysnrai_desktop.adapters.hotkeys import xkb
+from lysnrai_desktop.adapters.hotkeys.x11_grabs import Grab, Keyboard, attempt, regrab, release
 from lysnrai_desktop.adapters.x11 import ConnectionLost, NoDisplay, XConnection
-from lysnrai_desktop.core import combo as combos
-from lysnrai_desktop.core.combo import Combo, Modifier
+from lysnrai_desktop.adapters.x11_raw_keys import RawKey
+from lysnrai_desktop.core import combo as combos, lone_key
+from lysnrai_desktop.core.combo import Combo
 from lysnrai_desktop.core.faults import Fault, HotkeyInvalid, HotkeyTaken, HotkeyUnavailable
-from lysnrai_desktop.core.hotkey import Edge
+from lysnrai_desktop.core.hotkey import MAIN, Edge
+from lysnrai_desktop.core.lone_key import Lone
 from lysnrai_desktop.ports import OnEdge
 
-Grab = tuple[int, int]
-"""Keycode and modifier mask."""
+T = TypeVar("T")
 
-_KEYSYMS = {
-    "space": "space",
-    "return": "Return",
-    "tab": "Tab",
-    "backspace": "BackSpace",
-    "delete": "Delete",
-    "up": "Up",
-    "down": "Down",
-    "left": "Left",
-    "right": "Right",
-    "home": "Home",
-    "end": "End",
-    "pageup": "Prior",
-    "pagedown": "Next",
-    "insert": "Insert",
-    "pause": "Pause",
-    "print": "Print",
-    "scroll_lock": "Scroll_Lock",
-    "menu": "Menu",
-}
+
+@dataclass(slots=True)
+class _Bound:
+    """A combination that is ours."""
+
+    combo: Combo
+    grabs: set[Grab]
+    """Of a modifier that is a hotkey alone, nothing is grabbed: these are its keys then."""
+    lone: Lone = Lone()
+
+    @property
+    def taken(self) -> set[Grab]:
+        """What is grabbed for it."""
+        return set() if self.combo.is_lone else self.grabs
 
 
 class X11Hotkeys:
@@ -66,14 +66,16 @@ class X11Hotkeys:
         on_cancel: Callable[[float], None],
         on_lost: Callable[[Fault], None],
         display: str | None = None,
+        follows_symbols: Callable[[], bool] = lambda: True,
     ) -> None:
         """Connect to the X server.
 
         Args:
-            on_edge: gets each edge of the bound combination.
+            on_edge: gets each edge of the bound combinations.
             on_cancel: gets the monotonic time of each press of Esc that was taken from the desktop.
-            on_lost: told that the bound combination will come no more, and why.
+            on_lost: told that a bound combination will come no more, and why.
             display: such as ":0"; None takes the environment's.
+            follows_symbols: asked when the layout changes: are the symbols to be followed to other keys?
 
         Raises:
             HotkeyUnavailable: there is no X server.
@@ -81,12 +83,12 @@ class X11Hotkeys:
         self._on_edge = on_edge
         self._on_cancel = on_cancel
         self._lost = on_lost
-        self._combo: Combo | None = None
-        self._hotkey: set[Grab] = set()
+        self._follows_symbols = follows_symbols
+        self._bound: dict[str, _Bound] = {}
         self._cancel: set[Grab] = set()
         self._cancel_wanted = False
-        self._down = 0
-        """Keycode of the hotkey while it is held, else 0: its release counts even if the layout was changed."""
+        self._down: dict[tuple[int, bool], str] = {}
+        """Names of the hotkeys held, by key (or button): a release counts even if the layout was changed."""
         self._cancel_down = 0
         self._keyboard_news = 0
         self._clock = ServerClock()
@@ -96,12 +98,15 @@ class X11Hotkeys:
         except (NoDisplay, ConnectionLost):
             raise HotkeyUnavailable from None
 
-    def bind(self, combo: str) -> None:
+    def bind(self, combo: str, name: str = MAIN) -> None:
         wanted = combos.parse(combo)
-        try:
-            self._x.call(lambda display: self._bind(display, wanted))
-        except ConnectionLost:
-            raise HotkeyUnavailable from None
+        self._call(lambda display: self._bind(display, wanted, name))
+
+    def release(self, name: str = MAIN) -> None:
+        self._call(lambda display: self._let_go(display, name))
+
+    def free(self, wanted: Iterable[Combo]) -> Sequence[Combo]:
+        return self._call(lambda display: self._free(display, wanted))
 
     def watch_cancel(self, on: bool) -> None:
         def watch(display: Display) -> None:
@@ -113,62 +118,149 @@ class X11Hotkeys:
     def shut_down(self) -> None:
         self._x.close()  # the server lets the grabs of a closed connection go
 
+    def _call(self, work: Callable[[Display], T]) -> T:
+        try:
+            return self._x.call(work)
+        except ConnectionLost:
+            raise HotkeyUnavailable from None
+
     # -- on the connection's thread
 
     def _begin(self, display: Display) -> None:
         self._keyboard_news = xkb.repeat_detectably(display)
 
-    def _bind(self, display: Display, combo: Combo) -> None:
+    def _bind(self, display: Display, combo: Combo, name: str) -> None:
         keyboard = Keyboard.of(display)
-        wanted = keyboard.grabs(combo)
-        if not wanted:
-            raise HotkeyInvalid("this keyboard has no such key")
-        self._hotkey = _regrab(display, self._hotkey, wanted)
-        self._combo = combo
+        old, new = self._bound.get(name), _Bound(combo, keyboard.grabs(combo))
+        if not new.grabs:
+            raise HotkeyInvalid("this keyboard, or this mouse, has no such key")
+        if any(new.grabs & other.grabs for other in self._bound.values() if other is not old):
+            raise HotkeyTaken("by another of our own hotkeys")
+        if combo.is_lone and not raw_keys.watch(display, on=True, releases_and_buttons=True):
+            raise HotkeyUnavailable("the server does not tell of single keys")
+        regrab(display, old.taken if old else set(), new.taken)
+        self._bound[name] = new
+        self._watch_no_more(display)
         self._grab_cancel(display, keyboard)
+
+    def _let_go(self, display: Display, name: str) -> None:
+        if old := self._bound.pop(name, None):
+            regrab(display, old.taken, set())
+            self._watch_no_more(display)
+            self._grab_cancel(display)
+
+    def _watch_no_more(self, display: Display) -> None:
+        """Every key is watched only while a modifier is a hotkey alone."""
+        if not any(bound.combo.is_lone for bound in self._bound.values()):
+            raw_keys.watch(display, on=False)
+
+    def _free(self, display: Display, wanted: Iterable[Combo]) -> list[Combo]:
+        keyboard = Keyboard.of(display)
+        ours = {grab for bound in self._bound.values() for grab in bound.grabs}
+        found = []
+        for combo in wanted:
+            grabs = keyboard.grabs(combo)
+            if not grabs or grabs & ours:
+                continue
+            if not combo.is_lone:
+                refused = {grab for grab, catch in attempt(display, grabs).items() if catch.get_error()}
+                release(display, grabs - refused)
+                if refused:
+                    continue
+            found.append(combo)
+        return found
 
     def _grab_cancel(self, display: Display, keyboard: Keyboard | None = None) -> None:
         wanted: set[Grab] = set()
         if self._cancel_wanted:
             keyboard = keyboard or Keyboard.of(display)
-            held = self._combo.modifiers if self._combo else frozenset()
-            wanted = keyboard.cancel_grabs(held)
-        self._cancel = _regrab(display, self._cancel, wanted, strict=False)
+            wanted = keyboard.cancel_grabs(())
+            for bound in self._bound.values():
+                wanted |= keyboard.cancel_grabs(bound.combo.modifiers)
+        self._cancel = regrab(display, self._cancel, wanted, strict=False)
 
     def _follow_keyboard(self, display: Display) -> None:
         keyboard = Keyboard.of(display)
-        if self._combo and (wanted := keyboard.grabs(self._combo)):
-            try:
-                self._hotkey = _regrab(display, self._hotkey, wanted)
-            except HotkeyTaken as taken:
-                self._lost(taken)
+        if self._follows_symbols():
+            before = {grab for bound in self._bound.values() for grab in bound.taken}
+            for bound in self._bound.values():
+                bound.grabs = keyboard.grabs(bound.combo) or bound.grabs
+            # All at once: one may now want the key that another had.
+            held = regrab(
+                display, before, {grab for bound in self._bound.values() for grab in bound.taken}, strict=False
+            )
+            for bound in self._bound.values():
+                if not bound.taken <= held:
+                    release(display, bound.taken & held)
+                    bound.grabs = set()
+                    self._lost(HotkeyTaken())
         self._grab_cancel(display, keyboard)
 
     def _handle(self, event: rq.Event) -> None:
-        if event.type == X.KeyPress:
-            self._press(event.detail, event.state, self._clock.at(event.time, time.monotonic()))
-        elif event.type == X.KeyRelease:
-            self._release(event.detail, self._clock.at(event.time, time.monotonic()))
+        display = self._x.display
+        if event.type in (X.KeyPress, X.ButtonPress):
+            self._press(event.detail, event.type == X.ButtonPress, event.state, self._when(event.time))
+        elif event.type in (X.KeyRelease, X.ButtonRelease):
+            self._release(event.detail, event.type == X.ButtonRelease, self._when(event.time))
         elif event.type == X.MappingNotify or (self._keyboard_news and event.type == self._keyboard_news):
-            self._follow_keyboard(self._x.display)
+            self._follow_keyboard(display)
+        elif (key := raw_keys.raw_key(display, event)) is not None:
+            self._take_raw(key, self._when(key.time_ms))
 
-    def _press(self, keycode: int, state: int, at: float) -> None:
+    def _when(self, stamp_ms: int) -> float:
+        return self._clock.at(stamp_ms, time.monotonic())
+
+    def _press(self, code: int, is_button: bool, state: int, at: float) -> None:
         """Take a press; a repeated one is none."""
-        if keycode in (self._down, self._cancel_down):
+        if (code, is_button) in self._down or (code == self._cancel_down and not is_button):
             return
-        if any(keycode == key and state & mask == mask for key, mask in self._hotkey):
-            self._down = keycode
-            self._on_edge(Edge(True, at))
-        elif self._cancel_wanted and any(keycode == key for key, _ in self._cancel):
-            self._cancel_down = keycode
+        # While another of ours is held, its modifiers are down too: of those that fit, the one that says most is meant.
+        fitting = [
+            (grab.mask.bit_count(), name)
+            for name, bound in self._bound.items()
+            for grab in bound.taken
+            if grab.is_of(code, is_button) and state & grab.mask == grab.mask
+        ]
+        if fitting:
+            _, name = max(fitting)
+            self._down[code, is_button] = name
+            self._on_edge(Edge(True, at, name))
+        elif self._cancel_wanted and any(grab.is_of(code, is_button) for grab in self._cancel):
+            self._cancel_down = code
             self._on_cancel(at)
 
-    def _release(self, keycode: int, at: float) -> None:
-        if keycode == self._down:
-            self._down = 0
-            self._on_edge(Edge(False, at))
-        elif keycode == self._cancel_down:
+    def _release(self, code: int, is_button: bool, at: float) -> None:
+        if name := self._down.pop((code, is_button), None):
+            self._on_edge(Edge(False, at, name))
+        elif code == self._cancel_down and not is_button:
             self._cancel_down = 0
+
+    # -- modifiers that are hotkeys alone
+
+    def _take_raw(self, key: RawKey, at: float) -> None:
+        for name, bound in list(self._bound.items()):
+            if not bound.combo.is_lone:
+                continue
+            if any(grab.code == key.code for grab in bound.grabs):
+                self._tell_lone(name, bound, lone_key.own(bound.lone, key.down, at, self._others_held(key.code)))
+                self._await_alone(name, bound)
+            elif key.down:
+                self._tell_lone(name, bound, lone_key.other(bound.lone, at))
+
+    def _await_alone(self, name: str, bound: _Bound) -> None:
+        """Wait, while other keys are looked at, until the press is old enough to count."""
+        deadline = bound.lone.deadline
+        if deadline is not None and not self._x.pump(lambda: bound.lone.deadline != deadline, deadline):
+            self._tell_lone(name, bound, lone_key.tick(bound.lone, deadline))
+
+    def _tell_lone(self, name: str, bound: _Bound, answer: tuple[Lone, tuple[Edge, ...]]) -> None:
+        bound.lone, edges = answer
+        for edge in edges:
+            self._on_edge(replace(edge, hotkey=name))
+
+    def _others_held(self, keycode: int) -> bool:
+        pressed = self._x.display.query_keymap()
+        return any(byte & ~(1 << keycode % 8 if keycode // 8 == i else 0) for i, byte in enumerate(pressed))
 
 
 class ServerClock:
@@ -191,102 +283,3 @@ class ServerClock:
 
 _LATE_S = 5.0
 """An event read so late means that the clocks have parted: the app was never that busy."""
-
-
-@dataclass(frozen=True, slots=True)
-class Keyboard:
-    """Which keys give which symbols now, and which modifiers are where."""
-
-    first: int
-    symbols: Sequence[Sequence[int]]
-    """For each keycode from `first` on, its symbols in the order of the core protocol."""
-    modifiers: Sequence[Sequence[int]]
-    """Keycodes of Shift, Lock, Control, Mod1 … Mod5."""
-
-    @classmethod
-    def of(cls, display: Display) -> Keyboard:
-        """Ask the server."""
-        first, last = display.display.info.min_keycode, display.display.info.max_keycode
-        return cls(first, display.get_keyboard_mapping(first, last - first + 1), display.get_modifier_mapping())
-
-    def grabs(self, combo: Combo) -> set[Grab]:
-        """Return all grabs that together are the combination; none if the keyboard lacks a part of it."""
-        masks = [self._mask_of(modifier) for modifier in combo.modifiers]
-        if not all(masks):
-            return set()
-        return set(itertools.product(self._keycodes(combo.key), self._with_locks(sum(masks))))
-
-    def cancel_grabs(self, held: Iterable[Modifier]) -> set[Grab]:
-        """Return the grabs of Esc, alone and with any of the modifiers that may still be held."""
-        masks = [self._mask_of(modifier) for modifier in held]
-        states = {sum(some) for n in range(len(masks) + 1) for some in itertools.combinations(masks, n)}
-        keycodes = self._giving(XK.XK_Escape)
-        return {(key, mask) for key in keycodes for state in states for mask in self._with_locks(state)}
-
-    def _keycodes(self, key: str) -> list[int]:
-        name = _KEYSYMS.get(key, key.upper() if key in combos.NAMED_KEYS else "")
-        # Characters beyond Latin-1 have keysyms of their own kind. Source: X protocol, "KEYSYM encoding".
-        keysym = XK.string_to_keysym(name) if name else ord(key) if ord(key) < 0x100 else 0x0100_0000 | ord(key)
-        return self._giving(keysym)
-
-    def _giving(self, keysym: int) -> list[int]:
-        """Return the keys that give a symbol without Shift, in either of the two layouts the core protocol knows."""
-        return [self.first + i for i, row in enumerate(self.symbols) if keysym in row[0:4:2]]
-
-    def _mask_of(self, modifier: Modifier) -> int:
-        match modifier:
-            case Modifier.CTRL:
-                return X.ControlMask
-            case Modifier.SHIFT:
-                return X.ShiftMask
-            case Modifier.ALT:
-                return self._mask_with(XK.XK_Alt_L, XK.XK_Alt_R) or self._mask_with(XK.XK_Meta_L, XK.XK_Meta_R)
-            case Modifier.SUPER:
-                return self._mask_with(XK.XK_Super_L, XK.XK_Super_R)
-
-    def _mask_with(self, *keysyms: int) -> int:
-        """Return the first of Mod1 … Mod5 that a key of these symbols sets, else 0."""
-        for index in range(X.Mod1MapIndex, X.Mod5MapIndex + 1):
-            for keycode in self.modifiers[index]:
-                if keycode and any(keysym in self.symbols[keycode - self.first] for keysym in keysyms):
-                    return 1 << index
-        return 0
-
-    def _with_locks(self, mask: int) -> list[int]:
-        """Return the mask with every state of the lock keys."""
-        locks = {X.LockMask, self._mask_with(XK.XK_Num_Lock), self._mask_with(XK.XK_Scroll_Lock)} - {0}
-        return [mask | sum(some) for n in range(len(locks) + 1) for some in itertools.combinations(locks, n)]
-
-
-def _regrab(display: Display, old: set[Grab], wanted: set[Grab], *, strict: bool = True) -> set[Grab]:
-    """Exchange grabs; returns those held now.
-
-    Raises:
-        HotkeyTaken: another program holds one of them, and `strict`; the old ones are then unchanged.
-    """
-    refused = {grab for grab, catch in _attempt(display, wanted - old).items() if catch.get_error()}
-    if refused and strict:
-        _release(display, wanted - old - refused)
-        raise HotkeyTaken
-    _release(display, old - wanted)
-    return wanted - refused
-
-
-def _attempt(display: Display, grabs: set[Grab]) -> dict[Grab, error.CatchError]:
-    attempts = {grab: error.CatchError(error.BadAccess) for grab in grabs}
-    for (keycode, mask), catch in attempts.items():
-        for root in _roots(display):
-            root.grab_key(keycode, mask, False, X.GrabModeAsync, X.GrabModeAsync, onerror=catch)
-    display.sync()
-    return attempts
-
-
-def _release(display: Display, grabs: set[Grab]) -> None:
-    for keycode, mask in grabs:
-        for root in _roots(display):
-            root.ungrab_key(keycode, mask)
-    display.sync()
-
-
-def _roots(display: Display) -> list[rq.Struct]:
-    return [display.screen(n).root for n in range(display.screen_count())]

@@ -20,7 +20,7 @@ from Xlib.ext import record
 from Xlib.protocol import rq
 
 from lysnrai_desktop.adapters.hotkeys.x11 import ServerClock, X11Hotkeys
-from lysnrai_desktop.core.faults import Fault, HotkeyTaken, HotkeyUnavailable
+from lysnrai_desktop.core.faults import Fault, HotkeyInvalid, HotkeyTaken, HotkeyUnavailable
 from lysnrai_desktop.core.hotkey import Edge
 from tests.desktop.editors import await_text, terminal
 from tests.desktop.processes import DEADLINE_S, call, eventually
@@ -270,6 +270,126 @@ def test_a_release_counts_though_the_layout_was_switched_while_the_key_was_down(
     assert not seen.edge().down
 
 
+def test_the_hotkey_stays_on_its_key_if_so_set(screen: Screen, seen: Seen) -> None:
+    hotkeys = X11Hotkeys(seen.put, seen.put, seen.put, screen.environment["DISPLAY"], follows_symbols=lambda: False)
+    with contextlib.ExitStack() as stack:
+        stack.callback(hotkeys.shut_down)
+        hotkeys.bind("ctrl+alt+y")
+        change_layout(screen, hotkeys, "de")
+
+        screen.press("ctrl+alt+y")  # the key that gave y
+
+        assert (seen.edge().down, seen.edge().down) == (True, False)
+
+
+def test_two_hotkeys_change_places_with_the_layout(screen: Screen, hotkeys: X11Hotkeys, seen: Seen) -> None:
+    hotkeys.bind("ctrl+alt+y")
+    hotkeys.bind("ctrl+alt+z", "hold")
+    change_layout(screen, hotkeys, "de")
+
+    with Screen(screen.environment) as german:
+        german.press("ctrl+alt+y")
+        german.press("ctrl+alt+z")
+
+    assert [seen.edge().hotkey for _ in range(4)] == ["combo", "combo", "hold", "hold"]
+
+
+# --- a modifier alone
+
+
+def test_a_modifier_pressed_alone_is_a_hotkey_with_both_edges(
+    screen: Screen, hotkeys: X11Hotkeys, seen: Seen, tmp_path: Path
+) -> None:
+    with terminal(tmp_path, screen) as target:
+        hotkeys.bind("right_ctrl")
+
+        before = time.monotonic()
+        screen.key_down("Control_R")
+        down = seen.edge()
+        screen.key_up("Control_R")
+        up = seen.edge()
+        screen.type("x")
+
+        assert (down.down, up.down, up.alone) == (True, False, True)
+        assert before - 0.002 <= down.at < up.at
+        assert await_text(target) == "x"
+    assert seen.nothing()
+
+
+def test_a_modifier_goes_on_modifying(screen: Screen, hotkeys: X11Hotkeys, seen: Seen, tmp_path: Path) -> None:
+    with terminal(tmp_path, screen) as target:
+        hotkeys.bind("right_ctrl")
+
+        screen.press("Control_R+c")
+        screen.press("Control_R+d")
+
+        assert await_text(target, lambda text: len(text) == 2) == "\x03\x04"
+        hotkeys.release()
+    assert seen.nothing()
+
+
+def test_a_tap_of_a_modifier_counts(screen: Screen, hotkeys: X11Hotkeys, seen: Seen) -> None:
+    hotkeys.bind("right_shift", "hold")
+
+    screen.press("Shift_R")
+
+    assert [(edge.down, edge.hotkey) for edge in (seen.edge(), seen.edge())] == [(True, "hold"), (False, "hold")]
+
+
+def test_a_combination_made_slowly_takes_the_press_of_a_modifier_back(
+    screen: Screen, hotkeys: X11Hotkeys, seen: Seen
+) -> None:
+    hotkeys.bind("right_ctrl")
+
+    screen.key_down("Control_R")
+    assert seen.edge().down
+    screen.press("c")
+    screen.key_up("Control_R")
+
+    assert not seen.edge().alone
+    hotkeys.release()
+    assert seen.nothing()
+
+
+def test_a_modifier_is_seen_alone_though_another_program_has_the_keyboard(
+    screen: Screen, hotkeys: X11Hotkeys, seen: Seen
+) -> None:
+    hotkeys.bind("right_ctrl")
+    other = display.Display(screen.environment["DISPLAY"])
+    assert other.screen().root.grab_keyboard(False, X.GrabModeAsync, X.GrabModeAsync, X.CurrentTime) == X.GrabSuccess
+
+    screen.press("Control_R")
+
+    assert (seen.edge().down, seen.edge().down) == (True, False)
+    other.close()
+
+
+# --- the mouse
+
+
+def test_a_button_of_the_mouse_is_a_hotkey_that_the_window_does_not_see(
+    screen: Screen, hotkeys: X11Hotkeys, seen: Seen
+) -> None:
+    other = display.Display(screen.environment["DISPLAY"])
+    window = other.screen().root.create_window(0, 0, 400, 400, 0, X.CopyFromParent, event_mask=X.ButtonPressMask)
+    window.change_attributes(override_redirect=True)
+    window.map()
+    other.sync()
+    hotkeys.bind("button8")
+
+    screen.click(50, 50, button=8)
+    screen.click(50, 50, button=9)
+
+    assert (seen.edge().down, seen.edge().down) == (True, False)
+    assert other.next_event().detail == 9
+    other.close()
+
+
+def test_a_button_that_the_mouse_lacks_is_refused(hotkeys: X11Hotkeys) -> None:
+    with pytest.raises(HotkeyInvalid):
+        hotkeys.bind("button15")
+
+
 def test_a_combination_that_another_program_takes_during_a_change_of_layout_is_told(
     screen: Screen, hotkeys: X11Hotkeys, seen: Seen
 ) -> None:
@@ -350,6 +470,13 @@ def test_a_clock_that_began_anew_is_learned_again() -> None:
     clock.at(2**32 - 1, 100.0)
 
     assert clock.at(999, 101.0) == pytest.approx(101.0)
+
+
+def change_layout(screen: Screen, hotkeys: X11Hotkeys, layout: str) -> None:
+    """Return when the hotkeys have seen it: the first question brings the news along, the second comes behind it."""
+    call(("setxkbmap", layout), screen.environment)
+    for _ in range(2):
+        hotkeys.free([])
 
 
 def server_of(screen: Screen) -> int:
