@@ -10,6 +10,7 @@ take from its beginning: the next try succeeds. With "!" behind the name they ha
 
     die      end, as a crash does           hang     say nothing more, and do not notice a cancel
     fail     report a fault                 garbage  write what is no message
+    starve   report a lack of memory
     chatter  print, as libraries do         lie      say a final for audio that was never there
     deaf     do not finish loading          refuse   cannot load        stranger  another version (all three: always)
 
@@ -26,7 +27,7 @@ from dataclasses import dataclass
 
 from lysnrai_desktop.core import engine_messages as wire
 from lysnrai_desktop.core.audio import SAMPLE_BYTES
-from lysnrai_desktop.core.faults import EngineOutOfMemory, EngineStartFailed
+from lysnrai_desktop.core.faults import EngineOutOfMemory, EngineStartFailed, LanguageUnsupported
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.engines.engine import Hearing, Say, Wanted
 
@@ -117,6 +118,8 @@ class _Hearing:
                 case "lie":
                     self._say(wire.Final(self._session, self._end, self._end + 10**9, SpokenText("lie"), "en"))
                 case "fail":
+                    self._say(wire.Failed(self._session, LanguageUnsupported.code))
+                case "starve":
                     self._say(wire.Failed(self._session, EngineOutOfMemory.code))
                 case _:
                     pass

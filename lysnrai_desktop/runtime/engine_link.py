@@ -33,7 +33,7 @@ from typing import assert_never
 
 from lysnrai_desktop.core import dictation, engine_messages as wire
 from lysnrai_desktop.core.audio import SAMPLE_BYTES
-from lysnrai_desktop.core.faults import EngineDied, EngineStartFailed, EngineTimeout, Fault
+from lysnrai_desktop.core.faults import EngineDied, EngineOutOfMemory, EngineStartFailed, EngineTimeout, Fault
 from lysnrai_desktop.core.settings import EngineSettings
 from lysnrai_desktop.core.speech import Segment, SpokenText
 from lysnrai_desktop.ports import Audio, Post
@@ -301,6 +301,8 @@ class EngineLink:
                 session.stop()
                 self._session = None
                 self._rest()
+            case wire.Failed(code=EngineOutOfMemory.code):
+                self._fail(EngineOutOfMemory.code)  # a process gives its memory back when it ends, not before
             case wire.Failed(code=code):
                 self._post(dictation.EngineFailed(number, at, code))
                 self._give_up_session()

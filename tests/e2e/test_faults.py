@@ -10,6 +10,7 @@ import contextlib
 import os
 import random
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -264,33 +265,47 @@ def finishing(desktop: VirtualDesktop, app: App, spoken: Path, hit: Callable[[],
     hit()
 
 
-HITS = [
-    (phase, number, chance)
-    for phase in (listening, finishing)
-    for number in (9, 19)
-    for chance in range(10 if FULL else 1)
+def kill(engine: int) -> None:
+    os.kill(engine, signal.SIGKILL)
+
+
+def stand_still(engine: int) -> None:
+    os.kill(engine, signal.SIGSTOP)
+
+
+def starve(engine: int) -> None:
+    """Not one more byte of memory."""
+    resource.prlimit(engine, resource.RLIMIT_DATA, (1 << 20, 1 << 20))
+
+
+Hit = Callable[[int], None]
+Phase = Callable[[VirtualDesktop, App, Path, Callable[[], None]], None]
+HITS: list[tuple[Phase, Hit, int]] = [
+    (listening, kill, 0),
+    (finishing, kill, 0),
+    (listening, stand_still, 0),
+    (finishing, stand_still, 0),
+    (listening, starve, 0),
 ]
+if FULL:
+    HITS = [
+        (phase, hit, chance) for phase in (listening, finishing) for hit in (kill, stand_still) for chance in range(10)
+    ]
 
 
-@pytest.mark.parametrize(("phase", "number", "chance"), HITS)
-def test_an_engine_that_is_killed_or_stands_still_is_replaced_and_each_word_is_written_once(
-    desktop: VirtualDesktop,
-    app: App,
-    editor: QtEditor,
-    short: Spoken,
-    phase: Callable[[VirtualDesktop, App, Path, Callable[[], None]], None],
-    number: int,
-    chance: int,
+@pytest.mark.parametrize(("phase", "hit", "chance"), HITS)
+def test_an_engine_that_breaks_is_replaced_and_each_word_is_written_once(
+    desktop: VirtualDesktop, app: App, editor: QtEditor, short: Spoken, phase: Phase, hit: Hit, chance: int
 ) -> None:
     start(app)
     (first,) = engines(app)
 
-    def hit() -> None:
+    def happen() -> None:
         time.sleep(random.Random(chance).uniform(0.0, 1.5) if FULL else 0.0)
         with contextlib.suppress(ProcessLookupError):
-            os.kill(first, number)
+            hit(first)
 
-    phase(desktop, app, short[1], hit)
+    phase(desktop, app, short[1], happen)
 
     assert app.until("idle")["outcome"] in ("inserted", "probably_inserted")
     await_text(editor, said(short[0]), "what was said, once")

@@ -234,3 +234,12 @@ def test_weights_of_another_program_are_a_damaged_model(tmp_path: Path, tiny_en:
 @pytest.mark.parametrize(("device", "compute_type"), [("cuda", "auto"), ("cpu", "float16")])
 def test_a_device_or_type_that_is_not_there_is_a_failed_start(tiny_en: Path, device: str, compute_type: str) -> None:
     assert loading_fails_with(load(tiny_en, device, compute_type)) == "engine.start_failed"
+
+
+def test_too_little_memory_is_not_taken_for_a_damaged_model(tiny_en: Path) -> None:
+    with hearing(["prlimit", "--data=150000000", "--", *HOST, "whisper"], lambda _: tiny_en) as link:
+        link.link.start(1, take_of(np.zeros(RATE_HZ)), 0, ENGLISH)
+
+        while not isinstance(event := link.events.get(timeout=DEADLINE_S), EngineFailed):
+            pass
+        assert event.code == "engine.out_of_memory"

@@ -125,13 +125,21 @@ def test_what_a_library_prints_does_no_harm() -> None:
 def test_a_session_that_fails_does_not_cost_the_process() -> None:
     with hearing(scripted("fail@1")) as link:
         link.link.start(1, take_of(noise(3)), 0, SCRIPTED)
-        assert failure(link) == "engine.out_of_memory"
+        assert failure(link) == "engine.language"
         (pid,) = engine_pids()
 
         finals = link.hear(1, take_of(noise(3)), SCRIPTED, from_sample=RATE_HZ)
 
         assert text_of(finals) == "1 2"
         assert engine_pids() == {pid}
+
+
+def test_a_session_that_lacks_memory_gets_a_fresh_process_for_its_next_try() -> None:
+    with hearing(scripted("starve@1")) as link:
+        link.link.start(1, take_of(noise(3)), 0, SCRIPTED)
+        assert failure(link) == "engine.out_of_memory"
+
+        assert not engine_pids()
 
 
 @pytest.mark.logs("the engine process ended")
