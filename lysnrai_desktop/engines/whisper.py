@@ -219,7 +219,7 @@ class _Reader:
         try:
             text = self._read(piece)
         except (MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and "out of memory" not in str(error):
+            if not _lacks_memory(error):
                 raise
             self._say(wire.Failed(session.number, EngineOutOfMemory.code))
             return
@@ -357,13 +357,19 @@ def _load(load: wire.Load) -> _Model:
         except ValueError:  # no such compute type here
             fault = EngineStartFailed(device)
         except RuntimeError as error:
-            if "out of memory" in str(error):
+            if _lacks_memory(error):
                 fault = EngineOutOfMemory(device)
             elif device == "cpu":  # where nothing else is refused: the weights cannot be read
                 fault = ModelDamaged(folder.name, "model.bin")
             else:
                 fault = EngineStartFailed(device)
     raise fault
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """As Python, CUDA, MKL and C++ say it."""
+    words = ("out of memory", "failed to allocate memory", "bad_alloc", "bad allocation")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
 
 
 def _ways(device: str, compute_type: str) -> Iterator[tuple[str, str]]:
