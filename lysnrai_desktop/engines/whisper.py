@@ -2,8 +2,11 @@
 
     Audio ─▶ ear (the host's thread)                         reader (a thread of its own)
              resample ─▶ Silero ─▶ core/endpointing ─piece─▶ quiet? ─▶ language ─▶ faster-whisper ─▶ guards ─▶ Final
+                                                    ─guess─▶ the same, while it is not known whether the piece is whole
 
 Two threads, so that the edges of speech are told when they happen and not behind the recognition of the piece before.
+A lull in the speech is taken for its end on the chance that it is: what there is is read at once. If the piece turns
+out to have no more speech in it, its text is there already; otherwise that reading was for the overlay.
 Where to cut, what to doubt and which language to take is decided in core. What is decided here: how a model is loaded
 and asked. Temperature is 0: a doubtful reading is tried again in another way, never at random; if the encoder had seen
 a short window (splicing.py), then on a full one.
@@ -16,6 +19,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +33,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm  # type: ignore[import-untyped]
 
 from lysnrai_desktop.core import endpointing, engine_messages as wire, guards, language as languages
-from lysnrai_desktop.core.endpointing import Cut, Listening, Voice
+from lysnrai_desktop.core.endpointing import Cut, Listening, Lull, Voice
 from lysnrai_desktop.core.faults import EngineOutOfMemory, EngineStartFailed, Fault, ModelDamaged
 from lysnrai_desktop.core.guards import Reading
 from lysnrai_desktop.core.speech import SpokenText
@@ -52,6 +56,8 @@ AMPLIFIED_PEAK = 0.5
 MAX_GAIN = 100.0
 AMPLIFIED_ONSET = 0.6
 """Amplified white noise was taken for speech with up to 0.50, the quietest words with 0.66 (measured)."""
+GUESS_WITHIN_S = 1.0
+"""Where the last reading took longer, nothing is read on a guess: it would hold up what follows."""
 MAX_THREADS = 4
 FIRST_TOKENS, TOKENS_PER_S, MAX_LIMIT = 40, 30, 200
 """Far more than is ever said, Hindi with its three tokens a letter included; but a short piece that turns into endless
@@ -66,7 +72,7 @@ _VOCABULARIES = ("vocabulary.txt", "vocabulary.json")
 class WhisperEngine:
     def __init__(self, say: Say) -> None:
         self._say = say
-        self._work: queue.SimpleQueue[_Session | _Piece | _End] = queue.SimpleQueue()
+        self._work: _Work = queue.SimpleQueue()
         self._languages: list[str] = []
 
     def load(self, load: wire.Load) -> wire.Ready:
@@ -113,9 +119,21 @@ class _Piece:
     """Where in `sound` it may begin: what lies before was read with the last piece."""
 
 
+@dataclass(slots=True)
+class _Guess:
+    """A piece, if nobody goes on speaking."""
+
+    piece: _Piece
+    void: bool = False
+    """Somebody went on."""
+
+
 @dataclass(frozen=True, slots=True)
 class _End:
     session: _Session
+
+
+_Work = queue.SimpleQueue[_Session | _Guess | _Piece | _End]
 
 
 # --- the ear ------------------------------------------------------------------------------------------------
@@ -124,7 +142,7 @@ class _End:
 class _Ear:
     """Turns the audio of one session into edges of speech and pieces."""
 
-    def __init__(self, start: wire.Start, session: _Session, say: Say, work: queue.SimpleQueue[Any]) -> None:
+    def __init__(self, start: wire.Start, session: _Session, say: Say, work: _Work) -> None:
         self._session, self._say, self._work = session, say, work
         self._from_sample = self._final = start.from_sample
         self._received = 0
@@ -137,6 +155,8 @@ class _Ear:
         self._heard = 0
         self._spoken = 0
         """Where the speech of the last piece ended."""
+        self._guess: _Guess | None = None
+        """That of the present silence, as long as it has not become a piece."""
 
     def audio(self, audio: wire.Audio) -> None:
         samples = np.frombuffer(audio.pcm, "<i2").astype(np.float32) / np.float32(32768)
@@ -165,31 +185,50 @@ class _Ear:
         self._listen(self._silero.hear(sound))
 
     def _listen(self, steps: list[float]) -> None:
+        lull: Cut | None = None
         for probability in steps:
+            silent_since = self._listening.last
             self._listening, decisions = endpointing.listen(self._listening, probability)
+            if self._listening.last != silent_since:
+                lull = None
+                self._drop_guess()
             for decision in decisions:
                 match decision:
                     case Voice(speaking=speaking):
                         self._say(wire.Voice(self._session.number, speaking))
+                    case Lull(piece=piece):
+                        lull = piece
                     case Cut():
+                        lull = self._guess = None
                         self._cut(decision)
+        if lull is not None:  # and it lasts: a file is read faster than anybody goes on
+            self._guess = _Guess(self._piece(lull))
+            self._work.put(self._guess)
+
+    def _drop_guess(self) -> None:
+        if self._guess is not None:
+            self._guess.void = True
+            self._guess = None
 
     def _cut(self, cut: Cut, last: bool = False) -> None:
+        piece = self._piece(cut, last)
+        self._work.put(piece)
+        self._final = piece.end
+        if piece.speech is not None:
+            self._spoken = self._parts_at + piece.speech[1]
+        keep_from = max(self._parts_at, round(cut.end_s * RATE_HZ) - round(BEFORE_S * RATE_HZ))
+        self._parts = [piece.sound[keep_from - self._parts_at :]]
+        self._parts_at = keep_from
+
+    def _piece(self, cut: Cut, last: bool = False) -> _Piece:
+        # up to now, not only to the cut: the margin behind speech may reach over it
         sound = np.concatenate([*self._parts, np.zeros(0, np.float32)])
         speech = None
         if cut.speech is not None:
             first, behind = (round(edge * RATE_HZ) - self._parts_at for edge in cut.speech)
             speech = (first, behind)
-        cut_at = round(cut.end_s * RATE_HZ)
         end = self._from_sample + (self._received if last else round(cut.end_s * self._rate_hz))
-        # up to now, not only to the cut: the margin behind speech may reach over it
-        self._work.put(_Piece(self._session, self._final, end, sound, speech, max(0, self._spoken - self._parts_at)))
-        self._final = end
-        if speech is not None:
-            self._spoken = self._parts_at + speech[1]
-        keep_from = max(self._parts_at, cut_at - round(BEFORE_S * RATE_HZ))
-        self._parts = [sound[keep_from - self._parts_at :]]
-        self._parts_at = keep_from
+        return _Piece(self._session, self._final, end, sound, speech, max(0, self._spoken - self._parts_at))
 
 
 # --- the reader ---------------------------------------------------------------------------------------------
@@ -201,60 +240,93 @@ class _Reader:
     def __init__(self, model: _Model, say: Say) -> None:
         self._model, self._say = model, say
         self._last_language = ""
+        self._guessed: tuple[_Piece, SpokenText, str] | None = None
+        """The last guess, with its text and language."""
+        self._reading_s = 0.0
+        """What the last reading took."""
 
-    def run(self, work: queue.SimpleQueue[_Session | _Piece | _End]) -> None:
+    def run(self, work: _Work) -> None:
         while True:
             match work.get():
                 case _Session() as session if session.wanted():
                     self._say(wire.Started(session.number))
                 case _End(session=session) if session.wanted():
                     self._say(wire.Done(session.number))
+                case _Guess(piece=piece, void=False) if self._may_guess(piece):
+                    self._answer(piece, guessed=True)
                 case _Piece(session=session) as piece if session.wanted():
                     self._answer(piece)
                 case _:
                     pass
 
-    def _answer(self, piece: _Piece) -> None:
+    def _may_guess(self, piece: _Piece) -> bool:
+        # a quiet piece may have more speech in it than the ear knows of
+        return piece.session.wanted() and not _is_quiet(piece) and self._reading_s <= GUESS_WITHIN_S
+
+    def _answer(self, piece: _Piece, guessed: bool = False) -> None:
         session = piece.session
         try:
-            text = self._read(piece)
+            text, language = self._known(piece) or self._read(piece)
         except (MemoryError, RuntimeError) as error:
             if not _lacks_memory(error):
                 raise
             self._say(wire.Failed(session.number, EngineOutOfMemory.code))
             return
+        if guessed:
+            self._guessed = (piece, text, language)
+            if guards.has_words(text):
+                self._say(wire.Partial(session.number, text))
+            return
+        self._guessed = None
+        if language and not session.language:
+            session.language = language
+            if len(session.possible) > 1:
+                self._last_language = language
         self._say(wire.Final(session.number, piece.start, piece.end, text, session.language))
 
-    def _read(self, piece: _Piece) -> SpokenText:
+    def _known(self, piece: _Piece) -> tuple[SpokenText, str] | None:
+        """What was guessed, if it turned out that nobody went on."""
+        if self._guessed is None:
+            return None
+        guess, text, language = self._guessed
+        same = guess.session is piece.session and (guess.start, guess.speech) == (piece.start, piece.speech)
+        return (text, language) if same else None
+
+    def _read(self, piece: _Piece) -> tuple[SpokenText, str]:
+        """Text and language; the latter is "" if nobody spoke and none is known yet."""
+        session = piece.session
         speech = _speech_of(piece)
         if speech is None:
-            return SpokenText()
+            return SpokenText(), session.language
+        began = time.monotonic()
         margin = round(MARGIN_S * RATE_HZ)
         sound = piece.sound[max(piece.floor, speech[0] - margin) : speech[1] + margin]
         speech_s = (speech[1] - speech[0]) / RATE_HZ
-        session = piece.session
-        if not session.language:
-            session.language = self._language(session, sound)
-        reading = self._model.read(sound, speech_s, session.language, session.prompt)
+        language = session.language or self._language(session, sound)
+        reading = self._model.read(sound, speech_s, language, session.prompt)
         if guards.is_echo(reading.text, session.prompt):
-            reading = self._model.read(sound, speech_s, session.language)
+            reading = self._model.read(sound, speech_s, language)
         if guards.is_doubtful(reading):
-            again = self._model.read(piece.sound[piece.floor :], speech_s, session.language, doubted=True)
+            again = self._model.read(piece.sound[piece.floor :], speech_s, language, doubted=True)
             reading = guards.better(reading, again)
-        return reading.text if guards.has_words(reading.text) else SpokenText()
+        self._reading_s = time.monotonic() - began
+        return reading.text if guards.has_words(reading.text) else SpokenText(), language
 
     def _language(self, session: _Session, sound: Sound) -> str:
         if len(session.possible) == 1:
             return session.possible[0]
-        chosen = languages.choose(self._model.languages(sound), session.possible, self._last_language)
-        self._last_language = chosen
-        return chosen
+        return languages.choose(self._model.languages(sound), session.possible, self._last_language)
+
+
+def _is_quiet(piece: _Piece) -> bool:
+    """Whether Silero may miss words in it."""
+    return float(np.abs(piece.sound).max(initial=0.0)) < QUIET_PEAK
 
 
 def _speech_of(piece: _Piece) -> tuple[int, int] | None:
     """Where somebody speaks, after a second, amplified hearing if the piece is quiet."""
     peak = float(np.abs(piece.sound).max(initial=0.0))
-    if peak >= QUIET_PEAK or peak == 0.0:
+    if not _is_quiet(piece) or peak == 0.0:
         return piece.speech
     gain = min(MAX_GAIN, AMPLIFIED_PEAK / peak)
     own = piece.sound[piece.floor :]

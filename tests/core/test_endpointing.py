@@ -9,6 +9,8 @@ from hypothesis import given, strategies as st
 
 from lysnrai_desktop.core.endpointing import (
     LONG_PAUSE_S,
+    LULL_SPEECH_S,
+    LULL_STEPS,
     MAX_PIECE_S,
     ONSET,
     ONSET_STEPS,
@@ -20,6 +22,7 @@ from lysnrai_desktop.core.endpointing import (
     Cut,
     Decision,
     Listening,
+    Lull,
     Voice,
     finish,
     listen,
@@ -195,6 +198,55 @@ def test_a_word_at_the_end_of_a_long_silence_is_not_cut_off() -> None:
 
 def test_of_nothing_there_is_one_empty_piece() -> None:
     assert hear([]) == [Cut(0.0, 0.0, None)]
+
+
+# --- lulls
+
+
+@given(st.one_of(stretches.map(lambda parts: steps(*parts)), anything))
+def test_what_is_read_in_a_lull_is_all_there_is_if_nobody_goes_on(probabilities: list[float]) -> None:
+    """However long the silence then lasts, and whether or not it ends the recording."""
+    state = Listening()
+    for number, probability in enumerate(probabilities):
+        before = state
+        state, decisions = listen(state, probability)
+        for lull in (decision for decision in decisions if isinstance(decision, Lull)):
+            left = [*probabilities[number + 1 : number + 20], *[SILENCE] * 60]
+            quiet = next((n for n, p in enumerate(left) if p >= RELEASE), len(left))
+            if (state.heard - state.piece + quiet) * STEP_S < MAX_PIECE_S:
+                assert _next_piece(state, left[:quiet]).speech == lull.piece.speech
+            assert finish(state, (number + 1) * STEP_S) == lull.piece
+            assert before.speaking and state.speaking
+
+
+def _next_piece(state: Listening, probabilities: list[float]) -> Cut:
+    for probability in probabilities:
+        state, decisions = listen(state, probability)
+        for cut in cuts(list(decisions)):
+            return cut
+    return finish(state, state.heard * STEP_S)
+
+
+def lulls(decisions: list[Decision]) -> list[Lull]:
+    return [decision for decision in decisions if isinstance(decision, Lull)]
+
+
+def test_each_silence_has_one_lull_before_it_is_a_pause() -> None:
+    heard = hear(steps((1.0, SPEECH), (2.0, SILENCE), (1.0, SPEECH), (0.25, SILENCE), (1.0, SPEECH), (0.1, SILENCE)))
+
+    assert [lull.piece.speech for lull in lulls(heard)] == [
+        (0.0, near(1.0)),
+        (near(3.0), near(4.0)),
+    ]
+    assert LULL_STEPS * STEP_S < PAUSE_S
+
+
+def test_silence_in_which_nobody_has_spoken_is_no_lull() -> None:
+    assert lulls(hear(steps((3.0, SILENCE)))) == []
+
+
+def test_much_speech_is_not_read_on_the_chance_that_it_was_all() -> None:
+    assert lulls(hear(steps((LULL_SPEECH_S + 0.5, SPEECH), (0.25, SILENCE), (1.0, SPEECH)))) == []
 
 
 # --- a recording that is there as a whole

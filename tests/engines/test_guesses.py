@@ -1,0 +1,202 @@
+"""What is said before a lull is read at once, and never written twice, nor instead of what was said after it."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings, strategies as st
+from numpy.typing import NDArray
+
+from lysnrai_desktop.core import engine_messages as wire
+from lysnrai_desktop.core.endpointing import LULL_STEPS, STEP_S
+from lysnrai_desktop.core.guards import Reading
+from lysnrai_desktop.core.speech import SpokenText
+from lysnrai_desktop.engines import whisper
+from lysnrai_desktop.engines.engine import Hearing
+from tests import speech
+from tests.desktop.processes import DEADLINE_S
+from tests.hearing import pcm
+
+RATE_HZ = 16_000
+BLOCK = 1600
+LULL_S = LULL_STEPS * STEP_S + 0.15
+"""A silence with a lull in it that is no pause yet."""
+
+Sound = NDArray[np.floating]
+
+
+class Spoken:
+    """An engine in this process, spoken to block by block."""
+
+    def __init__(self, folder: Path) -> None:
+        self._said: queue.SimpleQueue[wire.FromEngine] = queue.SimpleQueue()
+        self._engine = whisper.WhisperEngine(self._said.put)
+        self._engine.load(wire.Load(str(folder), "cpu", "int8", 2))
+        self._sessions = itertools.count(1)
+        self._session = 0
+        self._hearing: Hearing | None = None
+
+    def begin(self) -> None:
+        self._session = next(self._sessions)
+        self._hearing = self._engine.start(wire.Start(self._session, 0, "en", ()), lambda: True)
+
+    def speak(self, sound: Sound) -> None:
+        assert self._hearing is not None
+        for at in range(0, len(sound), BLOCK):
+            self._hearing.audio(wire.Audio(self._session, RATE_HZ, pcm(sound[at : at + BLOCK])))
+
+    def finish(self) -> list[wire.FromEngine]:
+        """All that is said until the end, of this session alone."""
+        assert self._hearing is not None
+        self._hearing.finish()
+        said = [self._said.get(timeout=DEADLINE_S)]
+        while not isinstance(said[-1], wire.Done):
+            said.append(self._said.get(timeout=DEADLINE_S))
+        return said
+
+    def until_partial(self) -> SpokenText:
+        while not isinstance(message := self._said.get(timeout=DEADLINE_S), wire.Partial):
+            assert not isinstance(message, wire.Final | wire.Done)
+        return message.text
+
+
+@pytest.fixture(scope="module")
+def spoken(tiny_en: Path) -> Spoken:
+    return Spoken(tiny_en)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is."""
+    monkeypatch.setattr(whisper, "GUESS_WITHIN_S", float("inf"))
+
+
+@pytest.fixture
+def readings(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds of speech in each piece that the model reads."""
+    read: list[float] = []
+    real = whisper._Model.read
+
+    def count(self: whisper._Model, sound: whisper.Sound, speech_s: float, *others: object, **named: object) -> Reading:
+        read.append(speech_s)
+        return real(self, sound, speech_s, *others, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(whisper._Model, "read", count)
+    return read
+
+
+def sentence(number: int) -> Sound:
+    """Without silence at its edges."""
+    sound = speech.samples(speech.librivox()[number])
+    loud = np.flatnonzero(np.abs(sound) > 0.02)
+    return sound[loud[0] : loud[-1]]
+
+
+def silence(seconds: float) -> Sound:
+    return 1e-4 * np.random.default_rng(3).standard_normal(round(seconds * RATE_HZ))
+
+
+def finals(said: list[wire.FromEngine]) -> list[wire.Final]:
+    return [message for message in said if isinstance(message, wire.Final)]
+
+
+def test_released_in_a_pause_the_text_is_there_already(spoken: Spoken, readings: list[float]) -> None:
+    spoken.begin()
+    spoken.speak(np.concatenate([silence(0.3), sentence(4), silence(LULL_S)]))
+    guess = spoken.until_partial()
+
+    (final,) = finals(spoken.finish())
+
+    assert final.text.reveal() == guess.reveal()
+    assert speech.word_error_rate([(speech.librivox()[4].text, final.text.reveal())]) == 0
+    assert len(readings) == 1
+
+
+def test_when_the_speaker_goes_on_the_guess_is_forgotten(spoken: Spoken, readings: list[float]) -> None:
+    spoken.begin()
+    spoken.speak(np.concatenate([silence(0.3), sentence(1)[: 2 * RATE_HZ], silence(LULL_S)]))
+    spoken.until_partial()
+    rest = sentence(4)[: round(1.2 * RATE_HZ)]
+    spoken.speak(rest)
+
+    said = spoken.finish()
+
+    assert len(finals(said)) == 1
+    assert readings[0] < 2.2 and readings[1] > 3.0
+
+
+def test_one_pause_is_read_once_however_long_it_lasts(spoken: Spoken, readings: list[float]) -> None:
+    spoken.begin()
+    spoken.speak(np.concatenate([silence(0.3), sentence(4), silence(LULL_S)]))
+    spoken.until_partial()
+    spoken.speak(silence(6.0))
+
+    said = spoken.finish()
+
+    assert [bool(final.text) for final in finals(said)] == [True, False]
+    assert len(readings) == 1
+
+
+def test_nothing_is_guessed_where_reading_takes_long(
+    spoken: Spoken, readings: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whisper, "GUESS_WITHIN_S", -1.0)
+    spoken.begin()
+    spoken.speak(np.concatenate([silence(0.3), sentence(4), silence(LULL_S)]))
+
+    said = spoken.finish()
+
+    assert not any(isinstance(message, wire.Partial) for message in said)
+    assert len(finals(said)) == len(readings) == 1
+
+
+def test_a_quiet_piece_is_not_guessed_as_more_may_be_found_in_it(spoken: Spoken) -> None:
+    quiet = np.concatenate([silence(0.3), sentence(4) * 0.02, silence(LULL_S)])
+    spoken.begin()
+    spoken.speak(quiet)
+
+    assert not any(isinstance(message, wire.Partial) for message in spoken.finish())
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0.0, 0.15, 0.25, 0.35, 1.8]), st.floats(0.3, 2.0)),
+        min_size=1,
+        max_size=4,
+    ),
+    st.sampled_from([0.0, 0.1, 0.24, 0.4, 1.0]),
+)
+def test_finals_cover_every_sample_once_wherever_it_pauses_and_is_released(
+    spoken: Spoken, monkeypatch: pytest.MonkeyPatch, parts: list[tuple[float, float]], end_s: float
+) -> None:
+    """What is read is replaced by where it lies, so that a text that was kept too long would be seen."""
+
+    def where(_: object, _sound: Sound, speech_s: float, *_others: object, **_named: object) -> Reading:
+        return Reading(SpokenText(f"{round(1000 * speech_s)} milliseconds of speech"), speech_s)
+
+    monkeypatch.setattr(whisper._Model, "read", where)
+    voice = sentence(0)
+    sound = np.concatenate(
+        [x for pause_s, s in parts for x in (silence(pause_s), voice[: round(s * RATE_HZ)])] + [silence(end_s)]
+    )
+    without_guesses = _heard(spoken, sound, monkeypatch, within_s=-1.0)
+
+    with_guesses = _heard(spoken, sound, monkeypatch, within_s=float("inf"))
+
+    assert with_guesses == without_guesses
+    assert [start for start, _, _ in with_guesses] == [0, *(end for _, end, _ in with_guesses[:-1])]
+    assert with_guesses[-1][1] == len(sound)
+
+
+def _heard(
+    spoken: Spoken, sound: Sound, monkeypatch: pytest.MonkeyPatch, within_s: float
+) -> list[tuple[int, int, str]]:
+    monkeypatch.setattr(whisper, "GUESS_WITHIN_S", within_s)
+    spoken.begin()
+    spoken.speak(sound)
+    return [(final.start, final.end, final.text.reveal()) for final in finals(spoken.finish())]
