@@ -240,7 +240,8 @@ class Telemetry:
             return self._hold(event)
         if outcome is Recorded.STORED:
             self._unseen += 1
-            if self._unseen == 1 or self._unseen % self._config.batch_size == 0:
+            if self._unseen >= self._worker.wake_after:
+                self._unseen = 0
                 self._worker.wake()
         return outcome
 

@@ -53,6 +53,9 @@ from telemetry.wire import Config, Event, format_time
 
 log = logging.getLogger(__name__)
 
+TIDY_EVENTS: Final = 500
+"""While nothing can be sent: after so many events the log, some 6 MB by then, is moved into the file."""
+
 DISK_AGAIN_S: Final = 5.0
 """After the disk refused: how soon it is asked again, so that events held in memory are written."""
 
@@ -116,6 +119,8 @@ class Worker:
         self._resting = False
         self._untidy = True
         self.metered = False
+        self.wake_after = 1
+        """New events after which a look is worth it; the recording thread counts, and wakes for nothing less."""
 
     # ------------------------------------------------------------------------------------------------------ thread
 
@@ -206,7 +211,7 @@ class Worker:
         situation = self._look(store, self._adjusted(store), now)
         task: Task = Rest() if self._sender is None else next_task(situation)
         if isinstance(task, Sleep | Rest):
-            return self._settle_down(store, task, situation.config, now)
+            return self._settle_down(store, task, situation)
         self._untidy = True
         assert self._sender is not None
         done = self._perform(task, store, self._sender, situation, ticket)
@@ -233,12 +238,22 @@ class Worker:
             user_paused=bool(store.get("user_paused", bool)),
         )
 
-    def _settle_down(self, store: Store, task: Sleep | Rest, config: Config, now: float) -> float | None:
+    def _settle_down(self, store: Store, task: Sleep | Rest, s: Situation) -> float | None:
         self._flush_is_over()
-        if self._untidy:
-            store.tidy(now, config.max_age_days)
+        self.wake_after = self._worth_a_look(s)
+        if self._untidy or s.ready:
+            store.tidy(s.now, s.config.max_age_days)
             self._untidy = False
+        if store.backlog(s.now).ready > s.ready:
+            return 0  # recorded since the look, perhaps by a thread that still went by the old `wake_after`
         return task.for_s if isinstance(task, Sleep) else None
+
+    def _worth_a_look(self, s: Situation) -> int:
+        waits = s.user_paused or s.connection.wait or s.connection.pause or not s.config.enabled
+        if self._sender is None or waits:
+            return TIDY_EVENTS
+        # The first event sets the interval going, a full batch ends it.
+        return max(1, s.config.batch_size - s.ready) if s.ready else 1
 
     def _flush_is_over(self) -> None:
         """Unless somebody has asked for another since this step began."""

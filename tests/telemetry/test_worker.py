@@ -102,6 +102,25 @@ def test_the_idle_worker_rests_until_the_configuration_is_an_hour_old(client: Te
     assert client._worker.step() == 0
 
 
+def test_an_event_recorded_while_the_worker_settles_down_is_not_overlooked(
+    client: Telemetry, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = Store.tidy
+
+    def tidy_while_another_thread_records(store: Store, now: float, max_age_days: int) -> None:
+        settle(store, now, max_age_days)
+        monkeypatch.undo()
+        client._worker.wake_after = 500  # as that thread still sees it
+        client.record("lifecycle", "app_started")
+        client._worker.wake_after = 1
+
+    work(client, clock, 1)
+    client._worker._untidy = True
+    monkeypatch.setattr(Store, "tidy", tidy_while_another_thread_records)
+
+    assert client._worker.step() == 0, "it looks again"
+
+
 def test_an_ordered_wait_survives_a_restart_and_a_flush(
     client: Telemetry, service: Service, clock: Clock, tmp_path: Path
 ) -> None:
