@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, strategies as st
 
+from lysnrai_desktop.adapters import takes
 from lysnrai_desktop.adapters.journal import RETRY_S, SYNC_S, Journal, RecordedTake, peak
 from lysnrai_desktop.adapters.takes import TakeFolder
 from lysnrai_desktop.core.audio import Block
@@ -228,6 +229,7 @@ WRITER = """
 import sys
 from array import array
 from pathlib import Path
+from lysnrai_desktop.adapters import takes
 from lysnrai_desktop.adapters.journal import Journal
 from lysnrai_desktop.core.audio import Block
 
@@ -425,6 +427,7 @@ FULL = """
 import json, resource, sys
 from array import array
 from pathlib import Path
+from lysnrai_desktop.adapters import takes
 from lysnrai_desktop.adapters.journal import Journal
 from lysnrai_desktop.adapters.takes import HEADER_BYTES
 from lysnrai_desktop.core.audio import Block
@@ -492,6 +495,29 @@ def test_a_folder_removed_in_the_middle_is_made_again_with_all_that_was_heard(be
     take.keep(Outcome.FAILED, "engine.died")
     bench.settle()
     assert _open_files(bench.folder) == []
+
+
+def test_a_disk_that_stands_still_holds_nobody_up_and_costs_no_block(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on, write_at = threading.Event(), takes.write_at
+
+    def slow(fd: int, offset: int, content: bytes | memoryview) -> None:
+        assert goes_on.wait(DEADLINE_S)
+        write_at(fd, offset, content)
+
+    monkeypatch.setattr(takes, "write_at", slow)
+    take = bench.journal.open(1)
+    for n in range(500):
+        take.block(Block(counting(n * 960, 960), RATE_HZ))  # returns although nothing can be written
+    take.end()
+
+    goes_on.set()
+    bench.settle()
+
+    assert samples_of(bench.wav(take)) == counting(0, 500 * 960)
+    assert bench.journal.dropped_blocks == 0
+    assert bench.faults == []
 
 
 def _drained(bench: Bench) -> list[Event]:
