@@ -246,6 +246,11 @@ class _Reader:
         """What the last reading took."""
 
     def run(self, work: _Work) -> None:
+        if self._model.padding is not None:
+            # What the libraries put off until their first use should not be somebody's first dictation. A full window
+            # costs more than it saves.
+            probabilities(splicing.sentence())
+            self._model.read_sentence()
         while True:
             match work.get():
                 case _Session() as session if session.wanted():
@@ -393,19 +398,22 @@ class _Model(WhisperModel):  # type: ignore[misc]
             max(segment.compression_ratio for segment in segments),
         )
 
+    def read_sentence(self) -> str:
+        """Read the one that is known."""
+        sound = splicing.sentence()
+        return self.read(sound, len(sound) / RATE_HZ, "en").text.reveal()
+
 
 def _splice(model: _Model, weights: Path) -> None:
     """Encode short windows from now on, if this model is known to bear it."""
     if model.model.device != "cpu":
         return  # not measured, and a GPU encodes 30 s in no time
-    sound = splicing.sentence()
-    speech_s = len(sound) / RATE_HZ
 
     def agrees(padding: Padding) -> bool:
-        texts = []
-        for model.padding in (None, padding):
-            texts.append(model.read(sound, speech_s, "en").text.reveal())
-        return texts[0] == texts[1] != ""
+        model.padding = None
+        full = model.read_sentence()
+        model.padding = padding
+        return model.read_sentence() == full != ""
 
     model.padding = splicing.padding_for(weights, model.model.compute_type, agrees)
 

@@ -39,6 +39,8 @@ class Spoken:
         self._sessions = itertools.count(1)
         self._session = 0
         self._hearing: Hearing | None = None
+        self.begin()
+        self.finish()  # it has read the sentence that warms it
 
     def begin(self) -> None:
         self._session = next(self._sessions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,25 @@ def test_all_that_sounds_is_encoded_with_a_margin(end: int, silent_at_the_beginn
     assert frames % 2 == 0
     assert min(FRAMES, splicing.LEAST) <= frames <= FRAMES
     assert frames == FRAMES or frames >= (end if window.any() else 0) + splicing.MARGIN
+
+
+class Up(Exception):
+    """Its turn has come."""
+
+
+def test_a_model_has_read_before_anybody_speaks(tiny_en: Path, encoded: list[int]) -> None:
+    model = loaded(tiny_en)
+    encoded.clear()
+
+    def wanted() -> bool:
+        raise Up
+
+    work: whisper._Work = queue.SimpleQueue()
+    work.put(whisper._Session(1, wanted, ("en",), ""))
+    with pytest.raises(Up):
+        whisper._Reader(model, queue.SimpleQueue[wire.FromEngine]().put).run(work)
+
+    assert len(encoded) == 1
 
 
 # --- only where it was measured and is seen to work
