@@ -28,7 +28,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,8 +45,18 @@ from lysnrai_desktop.adapters.notifications import Notifications
 from lysnrai_desktop.adapters.paths import Home
 from lysnrai_desktop.adapters.settings_file import SettingsFile
 from lysnrai_desktop.adapters.takes import TakeFolder
+from lysnrai_desktop.core.combo import alternatives, parse
 from lysnrai_desktop.core.dictation import Cancel, Start, Stop
-from lysnrai_desktop.core.faults import DiskReadOnly, Fault, InsertUnavailable, SettingsInvalid
+from lysnrai_desktop.core.faults import (
+    DiskReadOnly,
+    Fault,
+    HotkeyInvalid,
+    HotkeyTaken,
+    HotkeyUnavailable,
+    InsertUnavailable,
+    SettingsInvalid,
+)
+from lysnrai_desktop.core.hotkey import MAIN, hotkeys
 from lysnrai_desktop.core.settings import Settings
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.ports import Post
@@ -141,7 +151,8 @@ class App:
         self._server = server
         self._trouble = trouble
         self._catalogue = load_catalogue()
-        self._bound = ""
+        self._bound: dict[str, str] = {}
+        """The combination of each hotkey, as last tried."""
         self._notifications = Notifications(
             icon=icon_file("lysnrai"),
             unshown=lambda summary, body: self._bridge.not_notified(summary, body),  # noqa: PLW0108  the bridge comes next
@@ -160,7 +171,7 @@ class App:
             command=ENGINE,
             locate_model=self._model_folder,
         )
-        self._hotkeys = _if_there(lambda: X11Hotkeys(post, lambda at: post(Cancel(at)), trouble), trouble)
+        self._hotkeys = _if_there(lambda: self._take_keys(post), trouble)
         self._inserter = _if_there(lambda: X11Inserter(lambda: settings().insertion, tell=trouble), trouble)
         ports = Ports(self._microphone, self._journal, self._engine, self._inserter, self._hotkeys, self._bridge)
         self._loop = DictationLoop(ports, settings, inbox)
@@ -214,6 +225,14 @@ class App:
         self._signals.shut_down()
         self._server.shut_down()  # last: whoever asked us to quit learns it from this
 
+    def _take_keys(self, post: Callable[[Item], None]) -> X11Hotkeys:
+        return X11Hotkeys(
+            post,
+            lambda at: post(Cancel(at)),
+            self._trouble,
+            follows_symbols=lambda: self._settings.hotkey.layout == "symbol",
+        )
+
     # --- settings
 
     @property
@@ -225,14 +244,33 @@ class App:
         settings = self._settings
         if self._settings_file.complaints:
             self._loop.post(Trouble(SettingsInvalid.code))
-        if self._hotkeys is not None and settings.hotkey.combo != self._bound:
-            self._bound = settings.hotkey.combo
-            try:
-                self._hotkeys.bind(self._bound)
-                self._bridge.hotkey = self._bound
-            except Fault as fault:
-                self._trouble(fault)
+        if self._hotkeys is not None:
+            self._bind(self._hotkeys, {name: hotkey.combo for name, hotkey in hotkeys(settings.hotkey).items()})
         self._engine.warm(settings.engine)
+
+    def _bind(self, keys: X11Hotkeys, wanted: Mapping[str, str]) -> None:
+        """Take what is wanted and not yet tried, once what is wanted no more was given back."""
+        try:
+            for name in [name for name in self._bound if name not in wanted]:
+                del self._bound[name]
+                keys.release(name)
+            for name, combo in wanted.items():
+                if combo != self._bound.get(name):
+                    self._bound[name] = combo
+                    self._bind_one(keys, name, combo)
+        except HotkeyUnavailable as fault:
+            self._trouble(fault)
+
+    def _bind_one(self, keys: X11Hotkeys, name: str, combo: str) -> None:
+        try:
+            keys.bind(combo, name)
+            if name == MAIN:
+                self._bridge.hotkey = combo
+        except HotkeyTaken as fault:
+            self._bridge.hotkey_taken(combo, [str(other) for other in keys.free(alternatives(parse(combo)))])
+            self._trouble(fault)
+        except HotkeyInvalid as fault:
+            self._trouble(fault)
 
     def _models(self) -> Models:
         return Models(models_dir(self._home.folder, os.environ), self._catalogue, self._settings.models)

@@ -21,8 +21,10 @@ from lysnrai_desktop.adapters import control_socket
 from lysnrai_desktop.adapters.paths import Home
 from lysnrai_desktop.adapters.settings_file import SettingsFile
 from lysnrai_desktop.core.audio import Block
+from lysnrai_desktop.core.combo import alternatives, parse
 from lysnrai_desktop.core.dictation import Event, MicrophoneFailed
-from lysnrai_desktop.core.faults import Fault, InsertUnavailable, MicrophoneMissing, MicrophoneStuck
+from lysnrai_desktop.core.faults import Fault, HotkeyTaken, InsertUnavailable, MicrophoneMissing, MicrophoneStuck
+from lysnrai_desktop.core.hotkey import hotkeys
 from lysnrai_desktop.ui import texts
 
 if TYPE_CHECKING:
@@ -157,21 +159,26 @@ def _notifications(_: Home, __: SettingsFile) -> Finding:
 def _hotkey(home: Home, settings_file: SettingsFile) -> Finding:
     from lysnrai_desktop.adapters.hotkeys.x11 import X11Hotkeys
 
-    combo = settings_file.current().hotkey.combo
-    name = texts.hotkey(combo)
+    wanted = {name: hotkey.combo for name, hotkey in hotkeys(settings_file.current().hotkey).items()}
+    named = " and ".join(texts.hotkey(combo) for combo in wanted.values())
     try:
         status = next(control_socket.ask(home.run, {"verb": "status"}, timeout_s=5.0))
     except (control_socket.NotRunning, TimeoutError, StopIteration, OSError):
         status = None
     if status is not None:
         fault = status.get("fault") or ""
-        return _bad("hotkey", fault) if fault.startswith("hotkey.") else _good("hotkey", f"{name}, held by the app.")
-    hotkeys = X11Hotkeys(lambda _: None, lambda _: None, lambda _: None)
+        return _bad("hotkey", fault) if fault.startswith("hotkey.") else _good("hotkey", f"{named}, held by the app.")
+    keys = X11Hotkeys(lambda _: None, lambda _: None, lambda _: None)
     try:
-        hotkeys.bind(combo)
+        for name, combo in wanted.items():
+            try:
+                keys.bind(combo, name)
+            except HotkeyTaken as fault:
+                advice = texts.hotkey_taken(combo, [str(other) for other in keys.free(alternatives(parse(combo)))])
+                return Finding("hotkey", Grade.BAD, advice.sentence, advice.remedy, fault.code)
     finally:
-        hotkeys.shut_down()
-    return _good("hotkey", f"{name} is free.")
+        keys.shut_down()
+    return _good("hotkey", f"{named}: free.")
 
 
 def _microphone(_: Home, settings_file: SettingsFile) -> Finding:

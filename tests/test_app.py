@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lysnrai_desktop.ui import texts
 from tests.desktop.machine import VirtualDesktop
 from tests.desktop.processes import DEADLINE_S, eventually
 from tests.e2e.app import COMMAND, HOTKEY, App, running_app
@@ -97,7 +98,11 @@ def test_a_hotkey_that_is_taken_is_told_in_status_and_notification(desktop: Virt
     other = tmp_path / "other"
     with running_app(desktop, SETTINGS, home=other, models=MODELS) as second:
         assert second.status()["fault"] == "hotkey.taken"
-        eventually(lambda: any("hotkey" in n.summary.lower() for n in desktop.notifications.shown()), "a notification")
+        notices = eventually(
+            lambda: [n for n in desktop.notifications.shown() if "hotkey" in n.summary.lower()], "a notification"
+        )
+        assert texts.hotkey(HOTKEY) in notices[0].summary
+        assert notices[0].body.startswith("Free are ")
         assert "Another program" in second.lysnrai("status").stdout
 
 

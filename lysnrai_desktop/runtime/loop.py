@@ -24,6 +24,7 @@ from typing import assert_never
 
 from lysnrai_desktop.core.dictation import (
     Arming,
+    Cancel,
     CancelEngine,
     CaptureTarget,
     CloseMicrophone,
@@ -60,7 +61,7 @@ from lysnrai_desktop.core.dictation import (
     step,
 )
 from lysnrai_desktop.core.faults import Fault
-from lysnrai_desktop.core.hotkey import Edge, Key, Mode, press, tick
+from lysnrai_desktop.core.hotkey import Deed, Edge, Hotkey, Key, Wishes, hotkeys, press, tick
 from lysnrai_desktop.core.settings import Settings
 from lysnrai_desktop.core.speech import SpokenText, joined
 from lysnrai_desktop.core.status import Status
@@ -153,6 +154,8 @@ class _Session:
     take: Take | None = None
     target: Target | None = None
     partial: SpokenText = field(default_factory=SpokenText)
+    language: str = ""
+    """What its hotkey asked for, "" for that of the settings."""
 
 
 class DictationLoop:
@@ -172,7 +175,10 @@ class DictationLoop:
         self._now = now
         self._wall = wall
         self._state: State = Idle()
-        self._key = Key()
+        self._keys: dict[str, Key] = {}
+        """What the finger on each hotkey is doing, by its name."""
+        self._language = ""
+        """Of the next dictation, if its hotkey asks for one."""
         self._session = _Session()
         self._timers: dict[Deadline, StartTimer] = {}
         self._thread: threading.Thread | None = None
@@ -215,16 +221,19 @@ class DictationLoop:
 
     def _patience_s(self) -> float | None:
         due = [timer.at for timer in self._timers.values()]
-        if self._key.deadline is not None:
-            due.append(self._key.deadline)
+        due += [key.deadline for key in self._keys.values() if key.deadline is not None]
         return max(0.0, min(due) - self._now()) if due else None
 
     def wake(self) -> None:
         """Let everything happen whose time has come."""
         now, settings = self._now(), self._settings().hotkey
-        self._key, wishes = tick(self._key, now, Mode(settings.mode), settings.hold_s)
-        for wish in wishes:
-            self._advance(wish)
+        wanted = hotkeys(settings)
+        for name, key in list(self._keys.items()):
+            if name in wanted:
+                self._keys[name], wishes = tick(key, now, wanted[name].mode, settings.hold_s)
+                self._grant(wanted[name], wishes)
+            else:
+                del self._keys[name]
         for timer in sorted(self._timers.values(), key=lambda timer: timer.at):
             if timer.at <= now and self._timers.get(timer.deadline) is timer:
                 del self._timers[timer.deadline]
@@ -234,13 +243,12 @@ class DictationLoop:
         """Take one item to its end: every effect is performed before the next item is looked at."""
         match item:
             case Edge():
-                settings = self._settings().hotkey
-                mode = Mode(settings.mode)
-                self._key, wishes = press(self._key, item, mode, settings.hold_s, self._dictating())
-                for wish in wishes:
-                    self._advance(wish)
+                self._take_edge(item)
             case Toggle(at=at):
-                self._advance(Stop(at) if self._dictating() else Start(at))
+                self.handle(Stop(at) if self._dictating() else Start(at))
+            case Start():
+                self._language = ""
+                self._advance(item)
             case Partial():
                 self._take_partial(item)
             case EngineState(state=state, model=model):
@@ -266,6 +274,45 @@ class DictationLoop:
             self._session.partial = partial.text
             self._show()
 
+    def _take_edge(self, edge: Edge) -> None:
+        settings = self._settings().hotkey
+        hotkey = hotkeys(settings).get(edge.hotkey)
+        if hotkey is None:
+            return  # it was let go of meanwhile
+        dictating = hotkey.deed is Deed.DICTATE and self._dictating()
+        key = self._keys.get(edge.hotkey, Key())
+        self._keys[edge.hotkey], wishes = press(key, edge, hotkey.mode, settings.hold_s, dictating)
+        self._grant(hotkey, wishes)
+
+    def _grant(self, hotkey: Hotkey, wishes: Wishes) -> None:
+        for wish in wishes:
+            match hotkey.deed:
+                case Deed.DICTATE:
+                    if isinstance(wish, Start):
+                        self._language = hotkey.language
+                    self._advance(wish)
+                case Deed.CANCEL if isinstance(wish, Start):  # the press itself
+                    self._advance(Cancel(wish.at))
+                case Deed.PASTE_LAST if isinstance(wish, Start):
+                    self._paste_last()
+                case Deed.UNDO if isinstance(wish, Start):
+                    self._undo()
+                case _:
+                    pass
+
+    def _paste_last(self) -> None:
+        inserter = self._ports.inserter
+        if inserter is not None and self.last_text:
+            inserter.insert(self.last_text, inserter.capture(), self._tell_later)
+
+    def _undo(self) -> None:
+        if self._ports.inserter is not None:
+            self._ports.inserter.undo(self._tell_later)
+
+    def _tell_later(self, answer: Delivered | Fault | None) -> None:
+        if answer is not None and answer.code:
+            self.post(Trouble(answer.code))
+
     def _dictating(self) -> bool:
         return isinstance(self._state, Arming | Recording)
 
@@ -288,7 +335,7 @@ class DictationLoop:
 
     def _begin(self) -> None:
         target = self._ports.inserter.capture() if self._ports.inserter else None
-        self._session = _Session(target=target)
+        self._session = _Session(target=target, language=self._language)
         self._timers.clear()
         self._show(fault=None, outcome=None)
 
@@ -305,7 +352,10 @@ class DictationLoop:
                 ports.microphone.close(number)
             case StartEngine(session=number, from_sample=start):
                 session.partial = SpokenText()
-                ports.engine.start(number, self._take(), start, settings.engine)
+                engine = settings.engine
+                if session.language:
+                    engine = replace(engine, language=session.language)
+                ports.engine.start(number, self._take(), start, engine)
             case FinishEngine(session=number):
                 ports.engine.finish(number)
             case CancelEngine(session=number):

@@ -21,6 +21,7 @@ from typing import Protocol
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from lysnrai_desktop.core.dictation import Sound
+from lysnrai_desktop.core.faults import HotkeyTaken
 from lysnrai_desktop.core.status import Status
 from lysnrai_desktop.core.takes import TakeRecord
 from lysnrai_desktop.ui import texts
@@ -103,6 +104,7 @@ class Bridge(QObject):
         self.status = Status(state="idle", since=0.0)
         self._notify = notify
         self._play = play
+        self._taken: texts.Advice | None = None
         self._peak = 0.0
         self._peak_lock = threading.Lock()
         self._shown.connect(self._take_status, Qt.ConnectionType.QueuedConnection)
@@ -117,8 +119,12 @@ class Bridge(QObject):
             self._peak = max(self._peak, peak)
 
     def tell(self, code: str) -> None:
-        advice = texts.fault(code)
+        advice = self._taken if code == HotkeyTaken.code and self._taken else texts.fault(code)
         self._notify(code, advice.sentence, advice.remedy)
+
+    def hotkey_taken(self, combo: str, free: Sequence[str]) -> None:
+        """From now on `tell` names the combination that is taken, and some that are not. Any thread."""
+        self._taken = texts.hotkey_taken(combo, free)
 
     def offer(self, records: Sequence[TakeRecord]) -> None:
         """Ask whether these takes shall be transcribed. Any thread."""

@@ -125,7 +125,7 @@ FAULTS: Mapping[str, Advice] = {
     ),
     "hotkey.taken": Advice(
         "Another program already uses the hotkey.",
-        "Choose a different one with hotkey.combo in the settings file. Until then, click the icon to dictate.",
+        "Choose a different one under [hotkey] in the settings file. Until then, click the icon to dictate.",
     ),
     "hotkey.invalid": Advice(
         "The hotkey in the settings file is not a combination of known keys.",
@@ -278,5 +278,21 @@ def duration(seconds: float) -> str:
 
 
 def hotkey(combo: str) -> str:
-    """A combination as keyboards print it: "ctrl+alt+space" -> "Ctrl+Alt+Space"."""
-    return "+".join(_KEYS.get(key, key.capitalize()) for key in combo.lower().split("+"))
+    """A combination as keyboards print it: "ctrl+alt+space" -> "Ctrl+Alt+Space", "right_ctrl" -> "Right Ctrl"."""
+    keys = combo.lower().split("+")
+    return "+".join(" ".join(_KEYS.get(word, word.capitalize()) for word in key.split("_")) for key in keys)
+
+
+def hotkey_taken(combo: str, free: Sequence[str]) -> Advice:
+    """`free`: combinations that could be had instead, the best first."""
+    advice = FAULTS["hotkey.taken"]
+    if not free:
+        return advice
+    return Advice(
+        f"The hotkey {hotkey(combo)} is already taken.",
+        f"Free are {_listed([hotkey(other) for other in free[:3]])}: set one under [hotkey] in the settings file.",
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -81,6 +81,17 @@ def test_insert_brings_text_into_a_terminal(app: App, terminal: Terminal) -> Non
     await_text(terminal, "Grüße 😀".__eq__, "exactly the text")
 
 
+def test_undo_takes_the_last_insertion_back_and_no_more(app: App, editor: QtEditor) -> None:
+    before = editor.text()
+    assert app.lysnrai("insert", stdin="Grüße 😀").returncode == 0
+    await_text(editor, lambda text: text.endswith("Grüße 😀"), "the text")
+
+    assert app.lysnrai("undo").returncode == 0
+
+    await_text(editor, before.__eq__, "what was there before")
+    assert app.lysnrai("undo").returncode == 1
+
+
 def test_an_unknown_verb_fails_and_says_what_there_is(app: App) -> None:
     done = app.lysnrai("dance")
 

@@ -16,6 +16,8 @@ class FakeEngine:
     calls: list[tuple[str, int]] = field(default_factory=list)
     takes: dict[int, Audio] = field(default_factory=dict)
     refusal: Fault | None = None
+    languages: list[str] = field(default_factory=list)
+    """Of each start."""
 
     def warm(self, settings: EngineSettings) -> None:
         self.calls.append((f"warm {settings.model}", 0))
@@ -23,6 +25,7 @@ class FakeEngine:
     def start(self, session: int, take: Audio, from_sample: int, settings: EngineSettings) -> None:
         self.calls.append((f"start {settings.model} from {from_sample}", session))
         self.takes[session] = take
+        self.languages.append(settings.language)
         if self.refusal is not None:
             refusal, self.refusal = self.refusal, None
             raise refusal

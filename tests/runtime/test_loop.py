@@ -20,18 +20,19 @@ from lysnrai_desktop.core.dictation import (
     MicrophoneFailed,
     MicrophoneLive,
     Outcome,
+    Silence,
     Sound,
     Start,
     Stop,
     TakeClosed,
 )
-from lysnrai_desktop.core.faults import EngineStartFailed, Fault, MicrophoneMissing, TargetGone
+from lysnrai_desktop.core.faults import EngineStartFailed, Fault, MicrophoneMissing, NothingToUndo, TargetGone
 from lysnrai_desktop.core.hotkey import GRACE_S, MAIN, Edge
 from lysnrai_desktop.core.settings import HotkeySettings, RecordingSettings, Settings
 from lysnrai_desktop.core.speech import Segment, SpokenText
 from lysnrai_desktop.core.status import Status
 from lysnrai_desktop.ports import BlockSink, Delivered, Target
-from lysnrai_desktop.runtime.loop import DictationLoop, EngineState, Item, Partial, Ports, Toggle, Trouble
+from lysnrai_desktop.runtime.loop import DictationLoop, EngineState, Item, Partial, Ports, RecordsFrom, Toggle, Trouble
 from tests.fakes.engine import FakeEngine
 from tests.fakes.screen import FakeScreen
 
@@ -103,6 +104,7 @@ class SpyInserter:
     answer: Delivered | Fault = Delivered(Delivery.INSERTED)
     inserted: list[tuple[str, Target | None]] = field(default_factory=list)
     window: str = "editor"
+    nothing_to_undo: bool = False
 
     def capture(self) -> Target | None:
         return self.window
@@ -115,7 +117,7 @@ class SpyInserter:
         pass
 
     def undo(self, done: Callable[[Fault | None], None]) -> None:
-        done(None)
+        done(NothingToUndo() if self.nothing_to_undo else None)
 
     def shut_down(self) -> None:
         pass
@@ -128,13 +130,13 @@ class SpyHotkeys:
     def bind(self, combo: str, name: str = MAIN) -> None:
         pass
 
-    def watch_cancel(self, on: bool) -> None:
     def release(self, name: str = MAIN) -> None:
         pass
 
     def free(self, wanted: Iterable[Combo]) -> Sequence[Combo]:
         return list(wanted)
 
+    def watch_cancel(self, on: bool) -> None:
         self.watching.append(on)
 
     def shut_down(self) -> None:
@@ -252,6 +254,62 @@ def test_a_release_stops_when_its_grace_is_over() -> None:
     assert bench.state == "finishing"
 
 
+def test_each_hotkey_has_its_own_mode_and_language() -> None:
+    wanted = HotkeySettings(hold="f8", languages={"de": "f7"})
+    bench = Bench(Settings(hotkey=wanted))
+
+    bench.feed(Edge(True, 100.0, "hold"), MicrophoneLive(1, 100.1), Edge(False, 100.2, "hold"))
+    bench.now = 100.2
+    bench.pass_time(GRACE_S)
+    bench.feed(TakeClosed(1, 103.2, 3.0), EngineDone(1, 103.5))
+    bench.feed(Edge(True, 104.0, "languages.de"), Edge(True, 105.0, "undone"))
+
+    assert bench.state == "arming"
+    assert bench.engine.languages == ["auto", "de"]
+
+
+def test_the_language_of_a_hotkey_holds_for_the_dictation_that_waits_and_no_other() -> None:
+    bench = Bench(Settings(hotkey=HotkeySettings(mode="toggle", languages={"de": "f7"})))
+    bench.feed(Start(100.0), MicrophoneLive(1, 100.1), Final(1, 102.0, HELLO), Stop(103.0))
+    bench.feed(Edge(True, 103.1, "languages.de"), Edge(False, 103.2, "languages.de"))
+    bench.feed(TakeClosed(1, 103.2, 3.0), EngineDone(1, 103.5))
+    bench.feed(Cancel(104.0), Start(105.0))
+
+    assert bench.engine.languages == ["auto", "de", "auto"]
+
+
+def test_the_cancel_hotkey_cancels_once_however_long_it_is_held(bench: Bench) -> None:
+    bench.settings = Settings(hotkey=HotkeySettings(cancel="f8"))
+    bench.feed(Start(100.0), MicrophoneLive(1, 100.1), Edge(True, 101.0, "cancel"), Edge(True, 101.7, "cancel"))
+
+    assert bench.state == "idle"
+    assert bench.loop.status.outcome == Outcome.CANCELLED
+
+
+def test_the_last_text_is_pasted_where_the_focus_is_now(bench: Bench) -> None:
+    bench.settings = Settings(hotkey=HotkeySettings(paste_last="f8"))
+    bench.feed(Edge(True, 99.0, "paste_last"), Edge(False, 99.1, "paste_last"))
+    assert bench.inserter.inserted == []
+    dictate(bench)
+    bench.inserter.window = "another"
+
+    bench.feed(Edge(True, 110.0, "paste_last"))
+
+    assert bench.inserter.inserted[1:] == [("Hello there.", "another")]
+    assert bench.state == "idle"
+
+
+def test_an_undo_that_cannot_be_is_told(bench: Bench) -> None:
+    bench.settings = Settings(hotkey=HotkeySettings(undo="f8"))
+    bench.feed(Edge(True, 110.0, "undo"), Edge(False, 110.1, "undo"))
+    assert bench.screen.told == []
+    bench.inserter.nothing_to_undo = True
+
+    bench.feed(Edge(True, 111.0, "undo"))
+
+    assert bench.screen.told == ["insert.nothing_to_undo"]
+
+
 def test_the_maximum_length_is_kept() -> None:
     bench = Bench(Settings(recording=RecordingSettings(max_s=10)))
     bench.feed(Start(100.0), MicrophoneLive(1, 100.1))
@@ -328,6 +386,24 @@ def test_a_vanished_microphone_is_told_once_and_what_was_heard_is_inserted(bench
     assert bench.inserter.inserted == [("Hello there.", "editor")]
 
 
+def test_an_end_is_never_shown_without_its_outcome(bench: Bench) -> None:
+    bench.inserter.answer = TargetGone()
+
+    dictate(bench)
+
+    ends = [(status.outcome, status.fault) for status in bench.screen.statuses if status.state == "idle"]
+    assert set(ends) == {("failed", "insert.target_gone")}
+
+
+def test_a_new_dictation_never_shows_the_take_of_the_last(bench: Bench) -> None:
+    dictate(bench)
+    bench.screen.statuses.clear()
+
+    bench.feed(Start(110.0), MicrophoneLive(2, 110.1))
+
+    assert {status.take for status in bench.screen.statuses} == {None, "take-2"}
+
+
 def test_without_an_inserter_the_take_is_kept() -> None:
     bench = Bench()
     ports = Ports(bench.microphone, bench.journal, bench.engine, None, None, bench.screen)
@@ -351,6 +427,19 @@ def test_a_bug_ends_the_dictation_and_not_the_app(bench: Bench) -> None:
     bench.microphone.refusal = None
     dictate(bench, session=2)
     assert bench.inserter.inserted == [("Hello there.", "editor")]
+
+
+def test_a_muted_microphone_is_shown_until_sound_comes(bench: Bench) -> None:
+    bench.feed(Start(0.0), MicrophoneLive(1, 0.1), Silence(1, 1.6, on=True), Silence(1, 2.0, on=False))
+
+    assert [status.fault for status in bench.screen.statuses][-2:] == ["microphone.silent", None]
+    assert bench.screen.told == ["microphone.silent"]
+
+
+def test_the_status_names_the_microphone(bench: Bench) -> None:
+    bench.feed(RecordsFrom("Webcam"))
+
+    assert bench.loop.status.as_dict()["microphone"] == "Webcam"
 
 
 def test_trouble_outside_a_dictation_is_told_and_shown(bench: Bench) -> None:
