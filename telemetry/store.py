@@ -40,6 +40,8 @@ T = TypeVar("T")
 Database = sqlite3.Connection
 
 FILE: Final = "telemetry.db"
+_DAMAGED: Final = ".damaged"
+
 OPEN_S: Final = 2.0
 """How long opening waits for another process that opens at the same moment."""
 
@@ -324,7 +326,8 @@ class Store:
             if db.execute("SELECT min_level FROM gate").fetchone()[0] != min_level:
                 db.execute("UPDATE gate SET min_level = ?", (min_level,))
             _purge(db, min_level, reason)
-        self.truncate()
+        if min_level:
+            self._leave_no_trace()
 
     @property
     def min_level(self) -> int:
@@ -341,7 +344,7 @@ class Store:
         """Empty the queue and its history, leaving no trace of an event on the disk."""
         with self._transaction(OPEN_S) as db:
             _purge(db, CLOSED, reason)
-        self.truncate()
+        self._leave_no_trace()
 
     def begin_anew(self, reason: PurgeReason, min_level: int) -> None:
         """As `purge`, for another install: the ledger, sessions and dealings with the service begin at nothing."""
@@ -352,7 +355,7 @@ class Store:
             db.execute("DELETE FROM meta")
             db.execute("INSERT INTO ledger (day, level) VALUES ('total', -1)")
             db.execute("UPDATE gate SET min_level = ?, epoch = epoch + 1", (min_level,))
-        self.truncate()
+        self._leave_no_trace()
 
     def limit(self, config: Config) -> None:
         """Hold the queue to the configuration's caps from now on."""
@@ -382,6 +385,12 @@ class Store:
         """Move the log into the file and empty it, so that nothing deleted remains in either."""
         with self._reading() as db, self._patient(OPEN_S):
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+
+    def _leave_no_trace(self) -> None:
+        """After a purge: neither in the log nor in a queue that was set aside."""
+        self.truncate()
+        with _translated():
+            self.path.with_name(FILE + _DAMAGED).unlink(missing_ok=True)
 
     # ---------------------------------------------------------------------------------------------------- memory
 
@@ -499,7 +508,7 @@ def set_aside(home: Path, now: float, damaged: tuple[int, int] | None) -> None:
     try:
         for suffix in ("-wal", "-shm"):
             path.with_name(FILE + suffix).unlink(missing_ok=True)
-        path.replace(path.with_name(FILE + ".damaged"))
+        path.replace(path.with_name(FILE + _DAMAGED))
     except OSError as error:
         raise StoreUnavailable(type(error).__name__) from None
     store = Store(home)

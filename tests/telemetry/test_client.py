@@ -485,6 +485,59 @@ def test_a_damaged_queue_is_set_aside_while_recording_goes_on(
     assert client.consent == "all", "the choice outlives the queue"
 
 
+def test_a_queue_overwritten_under_a_running_client_costs_what_was_in_it_and_nothing_later(
+    service: Service, opened: Callable[..., Telemetry], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    client = opened(service.url)
+    client.pause()
+    client.start()
+    for _ in range(50):
+        client.record("lifecycle", "before")
+    client.flush()
+    (tmp_path / f"{FILE}-wal").write_bytes(b"")
+    with (tmp_path / FILE).open("r+b") as file:
+        file.write(b"\xff" * (tmp_path / FILE).stat().st_size)
+
+    outcomes = {client.record("lifecycle", "meanwhile") for _ in range(50)}
+    client.resume()
+    client.flush()
+    outcomes |= {client.record("lifecycle", "after") for _ in range(50)}
+    client.flush()
+
+    assert outcomes <= {Recorded.STORED, Recorded.HELD}
+    assert sum(each["eventName"] == "after" for each in service.events.values()) == 50
+    assert (tmp_path / f"{FILE}.damaged").exists()
+    assert client.consent == "all"
+
+
+def test_a_purge_empties_the_queue_and_keeps_the_choice(opened: Callable[..., Telemetry], tmp_path: Path) -> None:
+    client = opened()
+    client.record("lifecycle", "app_started")
+
+    client.purge()
+
+    assert books(tmp_path) == Ledger(captured=1, purged=1)
+    assert client.record("lifecycle", "app_started") is Recorded.STORED
+
+
+def test_an_erasure_that_we_can_never_prove_to_be_ours_is_given_up(
+    service: Service, opened: Callable[..., Telemetry], tmp_path: Path
+) -> None:
+    client = opened(service.url)
+    client.record("lifecycle", "app_started")
+    client.start()
+    client.flush()
+    service.revoke_tokens()
+    service.lie(lies.answer(409, path="/installs"))
+
+    client.forget_me()
+    client.flush()
+
+    assert not Identity(tmp_path).erasures()
+    assert client.record("lifecycle", "app_started") in {Recorded.STORED, Recorded.HELD}
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_home_degrades_to_memory(opened: Callable[..., Telemetry], tmp_path: Path) -> None:
     opened().close()

@@ -239,6 +239,15 @@ def test_a_purge_leaves_no_trace_of_an_event_on_the_disk(tmp_path: Path) -> None
     store.close()
 
 
+def test_a_purge_removes_a_queue_that_was_set_aside_too(store: Store) -> None:
+    left = store.path.with_name(FILE + ".damaged")
+    left.write_bytes(b"somebody's events")
+
+    store.open_gate(3)
+
+    assert not left.exists()
+
+
 def test_errors_only_purges_the_lower_levels(store: Store) -> None:
     for level in LEVELS:
         store.add(event(level))
