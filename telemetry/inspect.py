@@ -187,11 +187,12 @@ def list_events(
     home: Path, *, state: str | None = None, level: Level | None = None, limit: int = 50
 ) -> tuple[Entry, ...]:
     """The newest events of the queue and its history, newest first. Raises Unreadable."""
+    number = None if level is None else LEVELS.index(level)
 
     def rows(db: Database) -> tuple[Entry, ...]:
         found = db.execute(
-            f"{_ENTRY} WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR level = ?2) ORDER BY seq DESC LIMIT ?3",
-            (state, None if level is None else LEVELS.index(level), limit),
+            f"{_ENTRY} WHERE state = coalesce(?, state) AND level = coalesce(?, level) ORDER BY seq DESC LIMIT ?",
+            (state, number, limit),
         )
         return tuple(_entry(row) for row in found)
 
@@ -224,7 +225,7 @@ def export(home: Path, *, state: str | None = None) -> Iterator[bytes]:
 
     def rows(db: Database) -> list[bytes]:
         found = db.execute(
-            "SELECT state, reason, body FROM events WHERE (?1 IS NULL OR state = ?1) ORDER BY seq", (state,)
+            "SELECT state, reason, body FROM events WHERE state = coalesce(?, state) ORDER BY seq", (state,)
         )
         return [
             msgspec.json.encode({"state": told, "reason": reason, "event": Raw(bytes(body))})

@@ -245,8 +245,8 @@ class Store:
             ).fetchone()[0]
             deferred = db.execute(
                 "SELECT count(*) FROM events WHERE deferred = 1 "
-                "AND (until <= ?1 OR since > ?1) AND state IN ('pending', 'leased')",
-                (now,),
+                "AND (until <= ? OR since > ?) AND state IN ('pending', 'leased')",
+                (now, now),
             ).fetchone()[0]
         ready = pending - held + over
         return Backlog(ready, ready - deferred, soonest)
@@ -259,7 +259,7 @@ class Store:
         with self._transaction() as db:
             # The clock went back: what waits, waits once more from now on. A lease of a process that died is over.
             db.execute(
-                "UPDATE events SET until = ?1 + until - since, since = ?1 WHERE until > 0 AND since > ?1", (now,)
+                "UPDATE events SET until = ? + until - since, since = ? WHERE until > 0 AND since > ?", (now,) * 3
             )
             db.execute(
                 "UPDATE events SET state = 'pending', since = 0, until = 0 "
