@@ -22,6 +22,7 @@ from lysnrai_desktop.core.settings import EngineSettings
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.core.status import Status
 from lysnrai_desktop.core.takes import TakeRecord
+from lysnrai_desktop.core.usage import UsageEvent
 
 Post = Callable[[Event], None]
 """Hands an event to the dictation thread. Safe from any thread, never blocks."""
@@ -209,3 +210,10 @@ class Screen(Protocol):
         """Tell the user what went wrong and what to do about it (sentences: ui/texts.py)."""
 
     def cue(self, sound: Sound) -> None: ...
+
+
+class Usage(Protocol):
+    """Where usage events go. What the user has not agreed to goes nowhere."""
+
+    def record(self, event: UsageEvent) -> None:
+        """Hand an event over. Never raises, never blocks; safe from any thread."""

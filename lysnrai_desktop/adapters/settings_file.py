@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _SECTION = re.compile(r"^\s*\[\s*([\w.\"-]+)\s*\]")
 _KEY = re.compile(r"^\s*([\w\"-]+)\s*=")
+_OTHER_NAMES = {"PLATFORM_SERVICE_URL": "telemetry.url", "PLATFORM_PRODUCT_KEY": "telemetry.product_key"}
 _NEVER = (-1, -1, -1)
 _TOML_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
@@ -130,7 +131,7 @@ class SettingsFile:
 def overrides_from(environ: Mapping[str, str]) -> dict[str, str]:
     """Settings named by the environment: LYSNRAI_ENGINE_MODEL is engine.model. Other variables are not ours."""
     sections = Settings.__dataclass_fields__
-    found: dict[str, str] = {}
+    found = {key: environ[name] for name, key in _OTHER_NAMES.items() if environ.get(name)}
     for name, value in environ.items():
         section, _, key = name.removeprefix("LYSNRAI_").lower().partition("_")
         if name.startswith("LYSNRAI_") and key and section in sections:

@@ -119,6 +119,16 @@ class OverlaySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TelemetrySettings:
+    collect: str = _choice("ask", "ask", "off", "errors", "all")
+    """What the user agrees to; before he has chosen ("ask") nothing is recorded."""
+    url: str = ""
+    """Of the platform service; "": nothing is ever sent."""
+    product_key: str = ""
+    """Public: names the product to the service, which gives this install a token for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     hotkey: HotkeySettings = field(default_factory=HotkeySettings)
     recording: RecordingSettings = RecordingSettings()
@@ -128,6 +138,7 @@ class Settings:
     polish: PolishSettings = field(default_factory=PolishSettings)
     takes: TakesSettings = TakesSettings()
     overlay: OverlaySettings = OverlaySettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +164,16 @@ def parse(document: Mapping[str, object]) -> tuple[Settings, tuple[Problem, ...]
         else:
             sections[name] = _section(name, known[name], value, problems)
     return replace(Settings(), **sections), tuple(problems)
+
+
+def changes(before: Settings, after: Settings) -> tuple[str, ...]:
+    """The names of the settings that differ, dotted as in "engine.model"."""
+    return tuple(
+        f"{section.name}.{each.name}"
+        for section in fields(Settings)
+        for each in fields(getattr(after, section.name))
+        if getattr(getattr(before, section.name), each.name) != getattr(getattr(after, section.name), each.name)
+    )
 
 
 def override(settings: Settings, key: str, text: str) -> tuple[Settings, Problem | None]:

@@ -31,6 +31,11 @@ class SpokenText:
     def __len__(self) -> int:
         return len(self._text)
 
+    @property
+    def word_count(self) -> int:
+        """Words as they are written, between spaces."""
+        return len(self._text.split())
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SpokenText) and other._text == self._text
 

@@ -132,6 +132,16 @@ def test_flags_and_variables_win_over_the_file(path: Path) -> None:
     assert settings.engine.language == "de"
 
 
+def test_the_platforms_own_variables_name_its_service_and_ours_win(path: Path) -> None:
+    environ = {"PLATFORM_SERVICE_URL": "https://a.example", "PLATFORM_PRODUCT_KEY": "pk"}
+    ours = environ | {"LYSNRAI_TELEMETRY_URL": "https://b.example"}
+
+    telemetry = SettingsFile(path, overrides_from(environ)).current().telemetry
+
+    assert (telemetry.url, telemetry.product_key) == ("https://a.example", "pk")
+    assert SettingsFile(path, overrides_from(ours)).current().telemetry.url == "https://b.example"
+
+
 @pytest.mark.logs("engine.threads must be")
 def test_a_bad_variable_is_reported_without_a_line(path: Path) -> None:
     file = SettingsFile(path, overrides_from({"LYSNRAI_ENGINE_THREADS": "many"}))

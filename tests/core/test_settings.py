@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from lysnrai_desktop.core.settings import STRATEGIES, Settings, override, parse
+from lysnrai_desktop.core.settings import STRATEGIES, Settings, changes, override, parse
 
 
 def test_an_empty_file_means_the_defaults() -> None:
@@ -133,6 +133,15 @@ def test_a_bad_flag_is_named_and_changes_nothing(key: str, text: str, reason: st
     assert problem is not None
     assert (problem.key, problem.reason) == (key, reason)
     assert settings == Settings()
+
+
+def test_what_changed_is_named_without_its_value() -> None:
+    before = Settings()
+    after, _ = override(before, "engine.model", "tiny.en")
+    after, _ = override(after, "telemetry.collect", "all")
+
+    assert changes(before, after) == ("engine.model", "telemetry.collect")
+    assert changes(after, after) == ()
 
 
 def test_the_page_about_settings_lists_exactly_what_there_is() -> None:

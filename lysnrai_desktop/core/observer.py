@@ -1,0 +1,164 @@
+"""Which steps of a dictation are usage events: looks on while core/dictation.py decides, and changes nothing.
+
+    observe(seen, before, event, effects) -> (seen, usage events)
+
+`Seen` is what a later event tells of an earlier step. What is absent: everything but the dictation machine; the events
+of the app's own life come from app.py.
+
+Imports: core only. May be imported by: everyone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from lysnrai_desktop.core import usage
+from lysnrai_desktop.core.dictation import (
+    Arming,
+    Deadline,
+    Effect,
+    EngineDone,
+    EngineFailed,
+    Event,
+    Final,
+    Finishing,
+    Idle,
+    Insert,
+    Inserting,
+    MicrophoneFailed,
+    MicrophoneLive,
+    OpenTake,
+    Outcome,
+    Recording,
+    Report,
+    StartEngine,
+    State,
+    TimedOut,
+)
+from lysnrai_desktop.core.faults import EngineTimeout, MicrophoneDenied, MicrophoneStuck
+from lysnrai_desktop.core.usage import Backend, UsageEvent, ms
+
+BACKEND = Backend.WHISPER
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Of the present dictation."""
+
+    started_at: float = 0.0
+    failing_since: float | None = None
+    """When the engine failed first; None while none has, and once it gives text again."""
+    restart: usage.Code | None = None
+    """Why an engine was asked to start anew, until it is ready."""
+    words: int = 0
+    characters: int = 0
+    segments: int = 0
+
+
+Observation = tuple[Seen, tuple[UsageEvent, ...]]
+
+
+def observe(seen: Seen, before: State, event: Event, effects: tuple[Effect, ...]) -> Observation:
+    """What one step of the machine tells. A late event, which the machine drops, tells nothing."""
+    events: list[UsageEvent] = []
+    if not _is_late(before, event):
+        seen = _event(seen, before, event, effects, events)
+    for effect in effects:
+        match effect:
+            case OpenTake():
+                seen = Seen(event.at)
+                events.append(usage.DictationStarted(BACKEND))
+            case Insert(text=text) if isinstance(before, Finishing):
+                segments = len(before.transcript.segments)
+                seen = replace(seen, words=text.word_count, characters=len(text), segments=segments)
+            case Report():
+                events += _report(seen, before, event, effect)
+            case _:
+                pass
+    return seen, tuple(events)
+
+
+def observe_ready(seen: Seen) -> Observation:
+    """The engine's process is ready."""
+    if seen.restart is None:
+        return seen, ()
+    return replace(seen, restart=None), (usage.EngineRestarted(seen.restart),)
+
+
+def _is_late(before: State, event: Event) -> bool:
+    return getattr(event, "session", before.session) != before.session or isinstance(before, Idle)
+
+
+def _event(seen: Seen, before: State, event: Event, effects: tuple[Effect, ...], events: list[UsageEvent]) -> Seen:
+    match before, event:
+        case Arming(), MicrophoneLive(at=at):
+            events.append(usage.RecognitionStarted(BACKEND, ms(at - seen.started_at)))
+        case Arming(), MicrophoneFailed(code=code, at=at):
+            if code == MicrophoneDenied.code:
+                events.append(usage.MicPermissionDenied())
+            events.append(usage.RecordingStartFailed(ms(at - seen.started_at), usage.code(code)))
+        case Arming(), TimedOut(deadline=Deadline.ARMING, at=at):
+            events.append(usage.RecordingStartFailed(ms(at - seen.started_at), usage.Code(MicrophoneStuck.code)))
+        case Recording(), MicrophoneFailed(code=code):
+            events.append(usage.MicrophoneLost(usage.code(code)))
+        case Arming() | Recording() | Finishing(), EngineFailed(code=code, at=at):
+            return _engine_failed(seen, usage.code(code), at, effects, events)
+        case Finishing(), TimedOut(deadline=Deadline.FINISHING, at=at):
+            return _engine_failed(seen, usage.Code(EngineTimeout.code), at, effects, events)
+        case Recording() | Finishing(), Final(at=at) | EngineDone(at=at) if seen.failing_since is not None:
+            events.append(usage.ErrorRecoverySucceeded(ms(at - seen.failing_since)))
+            return replace(seen, failing_since=None)
+        case _:
+            pass
+    return seen
+
+
+def _engine_failed(
+    seen: Seen, code: usage.Code, at: float, effects: tuple[Effect, ...], events: list[UsageEvent]
+) -> Seen:
+    events.append(usage.RecognitionFailed(BACKEND, code))
+    since = at if seen.failing_since is None else seen.failing_since
+    if any(isinstance(effect, StartEngine) for effect in effects):
+        events.append(usage.ErrorRecoveryAttempted(BACKEND, BACKEND, code))
+        return replace(seen, failing_since=since, restart=code)
+    events.append(usage.ErrorRecoveryFailed(ms(at - since)))
+    return replace(seen, failing_since=None, restart=None)
+
+
+def _report(seen: Seen, before: State, event: Event, report: Report) -> tuple[UsageEvent, ...]:
+    audio_ms = ms(report.audio_s)
+    phase = _phase(before)
+    match report.outcome:
+        case Outcome.INSERTED | Outcome.PROBABLY_INSERTED | Outcome.ON_CLIPBOARD as outcome:
+            completed = usage.DictationCompleted(
+                usage.Result(outcome.value),
+                ms(event.at - seen.started_at),
+                ms(report.wait_s),
+                seen.words,
+                seen.segments,
+                seen.characters,
+                audio_ms,
+            )
+            if outcome is Outcome.ON_CLIPBOARD:
+                return usage.TextKeptOnClipboard(usage.code(report.code)), completed
+            return (completed,)
+        case Outcome.NOTHING_HEARD:
+            return (usage.InsertNoop(audio_ms),)
+        case Outcome.CANCELLED:
+            return (usage.DictationCancelled(phase),)
+        case Outcome.FAILED:
+            return (usage.DictationFailed(phase, audio_ms, usage.code(report.code)),)
+
+
+def _phase(state: State) -> usage.Phase:
+    match state:
+        case Idle():
+            return usage.Phase.IDLE
+        case Arming():
+            return usage.Phase.ARMING
+        case Recording():
+            return usage.Phase.RECORDING
+        case Finishing():
+            return usage.Phase.FINISHING
+        case Inserting():
+            return usage.Phase.INSERTING

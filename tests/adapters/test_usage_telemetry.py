@@ -1,0 +1,238 @@
+"""Usage events reach the queue as far as the user agrees, at once, and never further."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lysnrai_desktop.adapters.usage_telemetry import QUEUE_FILE, UsageTelemetry, profile
+from lysnrai_desktop.core import usage
+from lysnrai_desktop.core.settings import TelemetrySettings
+from telemetry import inspect
+from telemetry.testing import PRODUCT_KEY, Service
+from tests.desktop.processes import eventually
+
+ALL, ERRORS, OFF = TelemetrySettings("all"), TelemetrySettings("errors"), TelemetrySettings("off")
+FAILED = usage.DictationFailed(usage.Phase.FINISHING, 1500, usage.Code("engine.died"))
+STOPPED = usage.AppStopped(3)
+
+Made = Callable[..., UsageTelemetry]
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Made]:
+    made: list[UsageTelemetry] = []
+
+    def one(revoked: Callable[[], None] = lambda: None) -> UsageTelemetry:
+        made.append(UsageTelemetry(tmp_path, revoked))
+        return made[-1]
+
+    yield one
+    for each in made:
+        each.shut_down()
+
+
+def queued(home: Path) -> list[dict[str, Any]]:
+    """What stands in the queue's file, oldest first; nothing while it is being made."""
+    try:
+        return [json.loads(line)["event"] for line in inspect.export(home)]
+    except inspect.Unreadable:
+        return []
+
+
+def names(home: Path) -> list[str]:
+    return [event["eventName"] for event in queued(home)]
+
+
+def test_before_the_user_has_chosen_nothing_is_made_and_nothing_imported(tmp_path: Path) -> None:
+    code = (
+        "import sys, threading; from pathlib import Path;"
+        "from lysnrai_desktop.adapters.usage_telemetry import UsageTelemetry;"
+        "from lysnrai_desktop.core import usage; from lysnrai_desktop.core.settings import TelemetrySettings;"
+        "made = UsageTelemetry(Path(sys.argv[1]), lambda: None);"
+        "made.obey(TelemetrySettings()); made.obey(TelemetrySettings('off'));"
+        "made.phase('recording'); made.record(usage.AppStopped(1));"
+        "assert threading.active_count() == 1; made.shut_down();"
+        "sys.exit('telemetry' in sys.modules or 'msgspec' in sys.modules)"
+    )
+
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_everything_is_recorded_with_its_tags_numbers_and_code(tmp_path: Path, make: Made) -> None:
+    made = make()
+    made.obey(ALL)
+    made.record(FAILED)
+    made.record(STOPPED)
+    made.shut_down()
+
+    failed, stopped = queued(tmp_path)
+    assert (failed["module"], failed["eventName"], failed["level"]) == ("dictation", "dictation_failed", "error")
+    assert (failed["errorDomain"], failed["errorCode"]) == ("engine", "engine.died")
+    assert (failed["tags"], failed["metrics"]) == ({"phase": "finishing"}, {"audio_ms": 1500})
+    assert (stopped["eventName"], stopped["metrics"]) == ("app_stopped", {"uptime_s": 3})
+    assert "errorCode" not in stopped
+    assert (failed["sessionId"], failed["eventSeq"], stopped["eventSeq"]) == (stopped["sessionId"], 1, 2)
+
+
+def test_every_event_of_the_catalogue_is_accepted(tmp_path: Path, make: Made) -> None:
+    from tests.core.test_usage import example, kinds
+
+    made = make()
+    made.obey(ALL)
+    for event in usage.catalogue():
+        made.record(event(**{name: example(type_) for name, type_ in kinds(event).items()}))
+    made.shut_down()
+
+    assert names(tmp_path) == [event.name for event in usage.catalogue()]
+
+
+def test_errors_only_leaves_the_rest_out(tmp_path: Path, make: Made) -> None:
+    made = make()
+    made.obey(ERRORS)
+    made.record(STOPPED)
+    made.record(FAILED)
+    made.shut_down()
+
+    assert names(tmp_path) == ["dictation_failed"]
+
+
+def test_off_empties_the_queue_and_records_no_more(tmp_path: Path, make: Made) -> None:
+    made = make()
+    made.obey(ALL)
+    made.record(FAILED)
+    eventually(lambda: names(tmp_path) == ["dictation_failed"], "it is recorded")
+
+    made.obey(OFF)
+    made.record(FAILED)
+
+    eventually(lambda: inspect.status(tmp_path).ledger.purged == 1, "it is purged")
+    made.record(FAILED)
+    made.shut_down()
+    assert names(tmp_path) == []
+    assert inspect.verify(tmp_path).adds_up
+
+
+def test_off_at_a_start_empties_what_was_left(tmp_path: Path, make: Made) -> None:
+    made = make()
+    made.obey(ALL)
+    made.record(FAILED)
+    made.shut_down()
+
+    later = make()
+    later.obey(OFF)
+    later.shut_down()
+
+    assert names(tmp_path) == []
+
+
+def test_whoever_changes_his_mind_is_recorded_again(tmp_path: Path, make: Made) -> None:
+    made = make()
+    for settings in (ALL, OFF, TelemetrySettings(), ERRORS):
+        made.obey(settings)
+    made.record(FAILED)
+    made.shut_down()
+
+    assert names(tmp_path) == ["dictation_failed"]
+
+
+def test_nothing_is_sent_without_an_address_and_everything_with_one(tmp_path: Path, make: Made) -> None:
+    made = make()
+    made.obey(ALL)
+    made.record(FAILED)
+    with Service() as service:
+        eventually(lambda: names(tmp_path) == ["dictation_failed"], "it is recorded")
+
+        made.obey(TelemetrySettings("all", service.url, PRODUCT_KEY))
+
+        eventually(lambda: len(service.events) == 1, "it is delivered")
+        made.shut_down()
+        assert [event["eventName"] for event in service.events.values()] == ["dictation_failed"]
+
+
+def test_an_install_that_the_service_has_erased_must_be_agreed_to_anew(tmp_path: Path, make: Made) -> None:
+    revoked = threading.Event()
+    made = make(revoked.set)
+    with Service() as service:
+        made.obey(TelemetrySettings("all", service.url, PRODUCT_KEY))
+        made.record(FAILED)
+        eventually(lambda: len(service.events) == 1, "it is delivered")
+        service.erased.add(str(inspect.status(tmp_path).install_id))
+
+        made.record(FAILED)
+        subprocess.run([sys.executable, "-c", FLUSH, str(tmp_path), service.url], check=True)
+        made.record(FAILED)
+
+        assert revoked.wait(10.0)
+        made.record(FAILED)
+        made.shut_down()
+    assert names(tmp_path) == []
+
+
+FLUSH = (
+    "import sys; from pathlib import Path;"
+    "from lysnrai_desktop.adapters.usage_telemetry import open_client;"
+    "from lysnrai_desktop.core.settings import TelemetrySettings;"
+    "client = open_client(Path(sys.argv[1]), TelemetrySettings('all', sys.argv[2], 'pk_test'));"
+    "client.start(); client.flush(); client.close()"
+)
+
+CRASH = (
+    "import os, sys, time; from pathlib import Path;"
+    "from lysnrai_desktop.adapters.usage_telemetry import UsageTelemetry;"
+    "from lysnrai_desktop.core.settings import TelemetrySettings;"
+    "made = UsageTelemetry(Path(sys.argv[1]), lambda: None); made.phase('recording');"
+    "made.obey(TelemetrySettings('all')); from lysnrai_desktop.core import usage; made.record(usage.AppStopped(1));"
+    "deadline = time.monotonic() + 20;\n"
+    "while time.monotonic() < deadline:\n"
+    "    files = list(Path(sys.argv[1]).glob('sessions/*.json'))\n"
+    "    if files and 'recording' in files[0].read_text(): os.kill(os.getpid(), 9)\n"
+    "    time.sleep(0.01)\n"
+)
+
+
+def test_an_app_that_was_killed_is_told_of_at_the_next_start_with_what_it_was_doing(tmp_path: Path, make: Made) -> None:
+    assert subprocess.run([sys.executable, "-c", CRASH, str(tmp_path)], check=False).returncode == -9
+
+    made = make()
+    made.obey(ALL)
+    made.record(usage.AppStarted(usage.Start.WARM, 300))
+    made.shut_down()
+
+    crashed, started = queued(tmp_path)[-2:]
+    assert (crashed["eventName"], crashed["level"], crashed["tags"]) == ("app_crashed", "fatal", {"phase": "recording"})
+    assert started["tags"] == {"start": "after_crash"}
+
+
+@pytest.mark.logs("the queue is damaged")
+def test_a_damaged_queue_is_told_and_begun_anew(tmp_path: Path, make: Made) -> None:
+    (tmp_path / QUEUE_FILE).write_bytes(b"no database at all, " * 500)
+
+    made = make()
+    made.obey(ALL)
+    made.shut_down()
+
+    assert names(tmp_path) == ["queue_recovered"]
+
+
+def test_the_profile_names_kinds_of_things_and_nothing_of_the_users() -> None:
+    made = profile()
+
+    assert (made.product_id, made.platform, made.channel, made.os_family) == (
+        "lysnrai",
+        "desktop",
+        "desktop_app",
+        "linux",
+    )
+    assert made.device is not None
+    assert made.device.model is None
+    assert made.device.locale is None
