@@ -11,6 +11,7 @@ Imports: admin, examples, wire. May be imported by: the command line, tests.
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from collections.abc import Mapping
@@ -48,7 +49,18 @@ def write(folder: Path) -> None:
 
 
 def _text(value: Mapping[str, Any]) -> str:
-    return json.dumps({"contract": wire.CONTRACT, **value}, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+    value = _dedented({"contract": wire.CONTRACT, **value})
+    return json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+
+
+def _dedented(value: Any) -> Any:
+    """With descriptions as Python 3.13 has docstrings: without the indentation of the source."""
+    if isinstance(value, dict):
+        return {
+            key: inspect.cleandoc(item) if key == "description" and isinstance(item, str) else _dedented(item)
+            for key, item in value.items()
+        }
+    return [_dedented(item) for item in value] if isinstance(value, list) else value
 
 
 def _reasons() -> dict[str, Any]:
