@@ -134,7 +134,12 @@ def _cases(request: Request, good: Sequence[tuple[int, Any]], bad: Sequence[int]
 
 
 def problem(status: int) -> dict[str, Any]:
-    return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
+    title = _RENAMED.get(status) or HTTPStatus(status).phrase
+    return {"type": "about:blank", "title": title, "status": status}
+
+
+_RENAMED: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""As RFC 9110 has them; http.HTTPStatus only from Python 3.13 on."""
 
 
 def _page(*items: Any) -> dict[str, Any]:
