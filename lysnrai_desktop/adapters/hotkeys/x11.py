@@ -18,6 +18,8 @@ Imports: core, ports, python-xlib. May be imported by: app.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -40,6 +42,9 @@ from lysnrai_desktop.core.lone_key import Lone
 from lysnrai_desktop.ports import OnEdge
 
 T = TypeVar("T")
+
+AGAIN_S = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+"""Pauses before each try to connect again."""
 
 
 @dataclass(slots=True)
@@ -91,11 +96,12 @@ class X11Hotkeys:
         """Names of the hotkeys held, by key (or button): a release counts even if the layout was changed."""
         self._cancel_down = 0
         self._keyboard_news = 0
-        self._clock = ServerClock()
+        self._display = display
+        self._closing = threading.Event()
         try:
-            self._x = XConnection("hotkeys", self._handle, lambda: self._lost(HotkeyUnavailable()), display)
-            self._x.call(self._begin)
+            self._connect()
         except (NoDisplay, ConnectionLost):
+            self._closing.set()
             raise HotkeyUnavailable from None
 
     def bind(self, combo: str, name: str = MAIN) -> None:
@@ -116,7 +122,38 @@ class X11Hotkeys:
         self._x.post(watch)
 
     def shut_down(self) -> None:
+        self._closing.set()
         self._x.close()  # the server lets the grabs of a closed connection go
+
+    def _connect(self) -> None:
+        self._clock = ServerClock()
+        self._x = XConnection("hotkeys", self._handle, self._disconnected, self._display)
+        self._x.call(self._begin)
+
+    def _disconnected(self) -> None:
+        """Tell it, and try again; on the thread of the connection that is gone, whose last deed this is."""
+        wanted = {name: bound.combo for name, bound in self._bound.items()}
+        held, self._bound, self._cancel, self._down = list(self._down.values()), {}, set(), {}
+        self._lost(HotkeyUnavailable())
+        for name in held:  # nobody will tell when it goes up
+            self._on_edge(Edge(False, time.monotonic(), name))
+        for pause_s in AGAIN_S:
+            if self._closing.wait(pause_s):
+                return
+            with contextlib.suppress(NoDisplay):
+                try:
+                    self._connect()
+                    break
+                except ConnectionLost:
+                    return  # the new one is gone as well, and does the same
+        else:
+            return
+        for name, combo in wanted.items():
+            try:
+                self.bind(str(combo), name)
+            except Fault as fault:
+                self._lost(fault)
+        self.watch_cancel(self._cancel_wanted)
 
     def _call(self, work: Callable[[Display], T]) -> T:
         try:

@@ -51,6 +51,7 @@ from lysnrai_desktop.core.faults import (
 from lysnrai_desktop.core.insertion import (
     PRIMARY,
     TYPE,
+    TYPED_CHARACTERS,
     TYPED_INSTEAD_CHARACTERS,
     Chord,
     Way,
@@ -69,9 +70,10 @@ ACTIVATION_S = 1.5
 """Longest wait for the window manager to bring the target back."""
 RECEIPT_S = 3.0
 """Longest wait for the target to fetch the text, and between two signs of its fetching it."""
-QUIET_S = 0.25
-"""The target is done when it has fetched nothing for so long: some fetch several formats, or one twice."""
-LONGEST_QUIET_S = 2.0
+QUIET_S = 1.0
+"""The target is done when it has fetched nothing for so long. Chromium looks at the text when the keys come, and
+fetches it once more to paste it: on a busy machine there was more than 0.25 s between the two."""
+LONGEST_QUIET_S = 2.5
 """A program that never stops fetching does not keep the former content from coming back."""
 LONGEST_S = 10.0
 """Longest transfer, and longest typing. All bounds together stay below INSERTING_S (core/dictation.py)."""
@@ -132,16 +134,28 @@ class X11Inserter:
         """When keys were pressed there since."""
         self._busy = False
         self._stopping = False
+        self._display = display
+        self._connect()
+
+    def _connect(self) -> None:
+        self._last = None
         try:
-            self._x = XConnection("insertion", self._handle, self._refuse_jobs, display)
+            self._x = XConnection("insertion", self._handle, self._refuse_jobs, self._display)
             self._x.call(self._begin)
         except (NoDisplay, ConnectionLost):
             raise InsertUnavailable from None
 
     def capture(self) -> Target | None:
+        """After a disconnection this connects again: a dictation that begins will want it."""
         try:
             return self._x.call(lambda _: self._windows.focused())
         except ConnectionLost:
+            if self._stopping:
+                return None
+        try:
+            self._connect()
+            return self._x.call(lambda _: self._windows.focused())
+        except (InsertUnavailable, ConnectionLost):
             return None
 
     def insert(self, text: SpokenText, target: Target | None, done: Done) -> None:
@@ -216,7 +230,7 @@ class X11Inserter:
         self._forget_last()
         text = as_inserted(text, settings)
         content = self._as_content(text, secret=True)
-        plan = self._plan(captured, settings)
+        plan = self._plan(captured, settings, len(text))
         if isinstance(plan, Delivered):
             self._keep(content)
             done(plan)
@@ -246,7 +260,7 @@ class X11Inserter:
                 self._selections.give_back(selection, offer, was_there)
 
     def _plan(
-        self, captured: X11Target | None, settings: InsertionSettings
+        self, captured: X11Target | None, settings: InsertionSettings, characters: int
     ) -> Delivered | tuple[X11Target, Way, list[int]]:
         """Where to and how, or why the text is better kept on the clipboard. Waits for keys to be let go."""
         target = captured
@@ -262,6 +276,8 @@ class X11Inserter:
         way = way_into(target.wm_class, settings)
         if way is None:
             return KEPT
+        if way is TYPE and characters > TYPED_CHARACTERS:
+            return NOT_DELIVERED
         keycodes = keyboard.keycodes_of(self._x.display, way.chord) if way.chord else []
         if way.chord and not keycodes:  # a layout without Latin letters; Shift+Insert does nearly everywhere
             way, keycodes = PRIMARY, keyboard.keycodes_of(self._x.display, Chord.SHIFT_INSERT)

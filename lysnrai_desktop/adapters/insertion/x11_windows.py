@@ -3,13 +3,15 @@
 All calls are for the thread that owns the connection. A window that is gone is no error: it has no focus, no class,
 and nobody's.
 
-Source: Extended Window Manager Hints 1.5 (_NET_ACTIVE_WINDOW, _NET_CLIENT_LIST, _NET_WM_PID); X-Resource 1.2.
+Source: Extended Window Manager Hints 1.5 (_NET_ACTIVE_WINDOW, _NET_CLIENT_LIST, _NET_CURRENT_DESKTOP, _NET_WM_DESKTOP,
+_NET_WM_PID); X-Resource 1.2.
 
 Imports: python-xlib. May be imported by: adapters.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 
@@ -19,6 +21,7 @@ from Xlib.ext import res
 from Xlib.protocol import event
 from Xlib.xobject.drawable import Window
 
+_ALL_DESKTOPS = 0xFFFF_FFFF
 _DEEPEST = 32
 """Windows are not nested deeper; a tree that is being changed cannot lead us round and round."""
 
@@ -78,15 +81,29 @@ class Windows:
         window = self._window(target.id)
         name = self._display.intern_atom("_NET_ACTIVE_WINDOW")
         if name in self._root_list("_NET_SUPPORTED"):
+            # Some window managers (openbox) do not go to another desktop for a window, unless told to.
+            desktop, here = self._desktop_of(window), self._root_list("_NET_CURRENT_DESKTOP")
+            if here and desktop not in (None, _ALL_DESKTOPS, here[0]):
+                self._ask(self._root, "_NET_CURRENT_DESKTOP", desktop or 0, time)
             on_behalf_of_the_user = 2
-            message = event.ClientMessage(
-                window=window, client_type=name, data=(32, [on_behalf_of_the_user, time, 0, 0, 0])
-            )
-            self._root.send_event(message, event_mask=X.SubstructureRedirectMask | X.SubstructureNotifyMask)
+            self._ask(window, "_NET_ACTIVE_WINDOW", on_behalf_of_the_user, time)
         else:
             window.configure(stack_mode=X.Above)
             window.set_input_focus(X.RevertToParent, time)
         self._display.sync()
+
+    def _ask(self, window: Window, name: str, *data: int) -> None:
+        """Ask the window manager for something."""
+        message = event.ClientMessage(
+            window=window, client_type=self._display.intern_atom(name), data=(32, [*data, *[0] * (5 - len(data))])
+        )
+        self._root.send_event(message, event_mask=X.SubstructureRedirectMask | X.SubstructureNotifyMask)
+
+    def _desktop_of(self, window: Window) -> int | None:
+        with contextlib.suppress(error.BadWindow):
+            found = window.get_full_property(self._display.intern_atom("_NET_WM_DESKTOP"), X.AnyPropertyType)
+            return int(found.value[0]) if found and found.value else None
+        return None
 
     def same_program(self, one: int, other: int) -> bool:
         """Tell whether two windows belong to one program: one connection, or one process with several."""

@@ -19,6 +19,7 @@ from Xlib import X, display, error
 from Xlib.ext import record
 from Xlib.protocol import rq
 
+from lysnrai_desktop.adapters.hotkeys import x11
 from lysnrai_desktop.adapters.hotkeys.x11 import ServerClock, X11Hotkeys
 from lysnrai_desktop.core.faults import Fault, HotkeyInvalid, HotkeyTaken, HotkeyUnavailable
 from lysnrai_desktop.core.hotkey import Edge
@@ -416,12 +417,29 @@ def test_a_dying_server_is_told_and_ends_the_thread(screen: Screen, seen: Seen) 
     os.kill(server_of(screen), signal.SIGKILL)
 
     assert isinstance(seen.next(), HotkeyUnavailable)
-    thread.join(DEADLINE_S)
-    assert not thread.is_alive()
     with pytest.raises(HotkeyUnavailable):
         hotkeys.bind("F9")
     hotkeys.watch_cancel(True)
     hotkeys.shut_down()
+    assert not thread.is_alive()
+
+
+def test_hotkeys_come_back_after_a_disconnection(
+    screen: Screen, hotkeys: X11Hotkeys, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(x11, "AGAIN_S", (0.0,))
+    hotkeys.bind(COMBO)
+    hotkeys.bind("F8", "hold")
+    screen.key_down("F8")
+    assert seen.edge().down
+
+    hotkeys._x.display.display.socket.shutdown(socket.SHUT_RDWR)
+
+    assert isinstance(seen.next(), HotkeyUnavailable)
+    assert not seen.edge().down  # for it will never be told otherwise
+    screen.key_up("F8")
+    eventually(lambda: screen.press(COMBO) and not seen.nothing(), "the hotkey is back")
+    assert seen.edge().hotkey == "combo"
 
 
 def test_shutting_down_gives_the_combination_back(screen: Screen, hotkeys: X11Hotkeys, seen: Seen) -> None:

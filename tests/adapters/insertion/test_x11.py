@@ -21,6 +21,7 @@ import pytest
 from Xlib import XK, X, Xatom, display
 from Xlib.error import ConnectionClosedError
 from Xlib.protocol import event, rq
+from Xlib.xobject.drawable import Window as XWindow
 
 from lysnrai_desktop.adapters.hotkeys.x11 import X11Hotkeys
 from lysnrai_desktop.adapters.insertion import x11
@@ -37,6 +38,7 @@ from lysnrai_desktop.core.faults import (
     TargetRefused,
 )
 from lysnrai_desktop.core.hotkey import Edge
+from lysnrai_desktop.core.insertion import TYPED_CHARACTERS
 from lysnrai_desktop.core.settings import InsertionSettings
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.ports import Delivered, Target
@@ -110,7 +112,8 @@ class Bench:
 
 
 @pytest.fixture
-def bench(screen: Screen) -> Iterator[Bench]:
+def bench(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setattr(x11, "QUIET_S", 0.25)  # the programs of these tests fetch once
     made = Bench(screen)
     yield made
     made.inserter.shut_down()
@@ -271,6 +274,7 @@ def test_keys_that_a_killed_process_had_lent_are_taken_back_at_the_next_start(sc
     mark = other.intern_atom("_LYSNRAI_BORROWED_KEYS")
     other.screen().root.change_property(mark, Xatom.CARDINAL, 32, [spare])
     other.change_keyboard_mapping(spare, [[0x0100_0429, 0x0100_0429]])
+    other.sync()
     other.close()
     assert keyboard_of(screen) != before
 
@@ -281,7 +285,7 @@ def test_keys_that_a_killed_process_had_lent_are_taken_back_at_the_next_start(sc
 
 def test_typing_ends_when_the_focus_goes_and_the_text_is_kept(bench: Bench, screen: Screen, tmp_path: Path) -> None:
     bench.settings = InsertionSettings(strategy="type")
-    text = "0123456789 " * 400
+    text = "0123456789 " * 200
     with terminal(tmp_path, screen) as xterm, qt_editor(tmp_path, screen) as editor:
         bench.start(text, bench.inserter.capture())
         await_text(editor)
@@ -290,6 +294,16 @@ def test_typing_ends_when_the_focus_goes_and_the_text_is_kept(bench: Bench, scre
         assert bench.answers.next() == NOT_DELIVERED
         assert screen.clipboard() == text
         assert 0 < len(editor.text()) < len(text)
+
+
+def test_what_is_too_long_to_be_typed_is_kept_on_the_clipboard(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    bench.settings = InsertionSettings(strategy="type")
+    text = "ü" * (TYPED_CHARACTERS + 1)
+    with qt_editor(tmp_path, screen) as editor:
+        assert bench.insert(text) == NOT_DELIVERED
+
+        assert screen.clipboard() == text
+        assert editor.text() == ""
 
 
 def test_a_program_has_its_own_strategy_by_rule(bench: Bench, screen: Screen, tmp_path: Path) -> None:
@@ -476,6 +490,30 @@ def test_the_former_content_comes_back_only_when_a_slow_target_has_all_of_the_te
         eventually(lambda: screen.clipboard() == "former", "the former content is back")
 
 
+def test_fifty_megabytes_come_back(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    data = os.urandom(1_000_000) * 50
+    with qt_editor(tmp_path, screen) as editor, screen.copied(data, "application/x-large"):
+        assert bench.insert("Grüße") in (INSERTED, TYPED)  # typed, where the owner is too slow to be read whole
+
+        assert await_text(editor, lambda text: len(text) >= 5) == "Grüße"
+        eventually(lambda: fetched(screen, "application/x-large") == data, "the former content is back")
+
+
+def test_a_target_that_fetches_once_more_after_a_while_still_gets_the_text(
+    bench: Bench, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(x11, "QUIET_S", 1.0)
+    with Window(screen, "w") as window, screen.copied("former"):
+        bench.start("Grüße", bench.inserter.capture())
+        stamp = window.await_keys()
+        assert window.fetch(stamp) == "Grüße"
+        threading.Event().wait(0.5)  # Chromium on a busy machine
+
+        assert window.fetch(stamp) == "Grüße"
+        assert bench.answers.next() == INSERTED
+        eventually(lambda: screen.clipboard() == "former", "the former content is back", 3.0)
+
+
 # --- the target
 
 
@@ -488,6 +526,30 @@ def test_the_focus_returns_to_where_the_dictation_began(bench: Bench, screen: Sc
             assert await_text(editor) == "Grüße"
             assert screen.focused() == editor.title
             assert xterm.text() == ""
+
+
+def test_the_focus_returns_to_another_desktop(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    with qt_editor(tmp_path, screen) as editor:
+        target = bench.inserter.capture()
+        switch_desktop(screen, 1)
+        eventually(lambda: screen.focused() != editor.title, "the editor is out of sight")
+
+        assert bench.insert("Grüße", target) == INSERTED
+
+        assert await_text(editor) == "Grüße"
+        assert screen.focused() == editor.title
+
+
+def test_a_full_screen_window_is_a_target_and_stays_so(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    with qt_editor(tmp_path, screen) as editor:
+        make_full_screen(screen, editor.title)
+        eventually(lambda: screen.area(editor.title)[:2] == (0, 0), "it fills the screen")
+        target = bench.inserter.capture()
+        with terminal(tmp_path, screen):
+            assert bench.insert("Grüße", target) == INSERTED
+
+        assert await_text(editor) == "Grüße"
+        assert screen.area(editor.title) == (0, 0, 1280, 800)
 
 
 def test_the_text_follows_the_focus_if_so_set(bench: Bench, screen: Screen, tmp_path: Path) -> None:
@@ -661,6 +723,19 @@ def test_a_capture_does_not_wait_for_an_insertion_under_way(bench: Bench, screen
         assert bench.answers.next() == INSERTED
 
 
+def test_insertion_comes_back_after_a_disconnection(bench: Bench, screen: Screen, tmp_path: Path) -> None:
+    with qt_editor(tmp_path, screen) as editor:
+        bench.inserter._x.display.display.socket.shutdown(socket.SHUT_RDWR)
+        eventually(lambda: not bench.inserter._x._thread.is_alive(), "the connection is gone")
+        assert isinstance(bench.insert("one"), InsertUnavailable)
+
+        target = bench.inserter.capture()
+
+        assert bench.insert("two", target) == INSERTED
+        assert await_text(editor) == "two"
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # python-xlib's, of the attempt that failed
 def test_a_dying_server_ends_insertions_and_the_thread(bench: Bench, screen: Screen) -> None:
     with Window(screen, "w") as window:
         target = bench.inserter.capture()
@@ -856,6 +931,25 @@ def fetched(screen: Screen, form: str) -> bytes:
     return subprocess.run(
         command, env=dict(screen.environment), capture_output=True, check=False, timeout=DEADLINE_S
     ).stdout
+
+
+def switch_desktop(screen: Screen, number: int) -> None:
+    send_to_root(screen, screen._root, "_NET_CURRENT_DESKTOP", number, X.CurrentTime)
+
+
+def make_full_screen(screen: Screen, title: str) -> None:
+    window = next(window for window in screen._windows() if screen._title(window) == title)
+    add = 1
+    send_to_root(screen, window, "_NET_WM_STATE", add, screen._display.intern_atom("_NET_WM_STATE_FULLSCREEN"))
+
+
+def send_to_root(screen: Screen, window: XWindow, name: str, *data: int) -> None:
+    """Ask the window manager for something."""
+    message = event.ClientMessage(
+        window=window, client_type=screen._display.intern_atom(name), data=(32, [*data, *[0] * (5 - len(data))])
+    )
+    screen._root.send_event(message, event_mask=X.SubstructureRedirectMask | X.SubstructureNotifyMask)
+    screen._display.sync()
 
 
 def keyboard_of(screen: Screen) -> list[list[int]]:
