@@ -24,7 +24,7 @@ from tests.hearing import pcm
 RATE_HZ = 16_000
 BLOCK = 1600
 LULL_S = LULL_STEPS * STEP_S + 0.15
-"""A silence with a lull in it that is no pause yet."""
+"""A silence with a lull in it, and what the last block still lacks."""
 
 Sound = NDArray[np.floating]
 
