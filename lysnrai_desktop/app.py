@@ -8,6 +8,7 @@
     recovery              runtime/recovery.py                  the stored take that is transcribed, its engine
     control, …-client     adapters/control_socket.py           one conversation each
     notifications, cues   adapters/                            started with the first of each
+    usage                 adapters/usage_telemetry.py          the queue of usage events, once the user has agreed
 
 Start: lock, tray, then what may take a moment (hotkey, engine) once the tray is there. Stop: first what can bring new
 wishes, then the dictation, then what it used; a take under way is kept, and nothing is inserted. A session manager that
@@ -35,6 +36,7 @@ from typing import TypeVar
 from PySide6.QtCore import QFileSystemWatcher, QObject, QSocketNotifier, QTimer, Signal
 from PySide6.QtWidgets import QApplication
 
+from lysnrai_desktop.adapters import process
 from lysnrai_desktop.adapters.control_socket import AlreadyRunning, ControlServer
 from lysnrai_desktop.adapters.cues import Cues
 from lysnrai_desktop.adapters.hotkeys.x11 import X11Hotkeys
@@ -45,6 +47,8 @@ from lysnrai_desktop.adapters.notifications import Notifications
 from lysnrai_desktop.adapters.paths import Home
 from lysnrai_desktop.adapters.settings_file import SettingsFile
 from lysnrai_desktop.adapters.takes import TakeFolder
+from lysnrai_desktop.adapters.usage_telemetry import UsageTelemetry
+from lysnrai_desktop.core import usage
 from lysnrai_desktop.core.combo import alternatives, parse
 from lysnrai_desktop.core.dictation import Cancel, Start, Stop
 from lysnrai_desktop.core.faults import (
@@ -57,7 +61,7 @@ from lysnrai_desktop.core.faults import (
     SettingsInvalid,
 )
 from lysnrai_desktop.core.hotkey import MAIN, hotkeys
-from lysnrai_desktop.core.settings import Settings
+from lysnrai_desktop.core.settings import Settings, changes
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.ports import Post
 from lysnrai_desktop.runtime.control import Control
@@ -112,6 +116,7 @@ FIRST_SETTINGS = """\
 def run(home: Home, settings_file: SettingsFile) -> int:
     """Run the app until it is told to quit; returns the exit status."""
     writable = home.prepare()
+    started = usage.Start.WARM if process.since_boot(home.log) else usage.Start.COLD
     _log_to(home, writable)
     folder = home.prepare_run()
     if folder is None:
@@ -128,7 +133,7 @@ def run(home: Home, settings_file: SettingsFile) -> int:
     qt.setDesktopFileName("lysnrai")
     qt.setQuitOnLastWindowClosed(False)
     app = App(home, settings_file, server)
-    app.start(writable)
+    app.start(writable, started)
     status = qt.exec()
     _end_within(LONGEST_END_S, status)
     app.shut_down()
@@ -158,6 +163,9 @@ class App:
             unshown=lambda summary, body: self._bridge.not_notified(summary, body),  # noqa: PLW0108  the bridge comes next
         )
         self._cues = Cues()
+        self._usage = UsageTelemetry(home.folder, revoked=lambda: self._save("telemetry.collect", "ask"))
+        self._applied = settings()
+        """What usage events go by, to name the settings that change."""
         self._bridge = Bridge(self._wishes(), self._notifications.show, self._cues.play)
         self._journal = Journal(home.takes, post, self._bridge.level, lambda code: post(Trouble(code)))
         self._takes = TakeFolder(home.takes)
@@ -173,14 +181,16 @@ class App:
         )
         self._hotkeys = _if_there(lambda: self._take_keys(post), trouble)
         self._inserter = _if_there(lambda: X11Inserter(lambda: settings().insertion, tell=trouble), trouble)
-        ports = Ports(self._microphone, self._journal, self._engine, self._inserter, self._hotkeys, self._bridge)
+        ports = Ports(
+            self._microphone, self._journal, self._engine, self._inserter, self._hotkeys, self._bridge, self._usage
+        )
         self._loop = DictationLoop(ports, settings, inbox)
         self._recovery = Recovery(
             self._takes,
             self._second_engine,
             settings,
             give=self._give,
-            nothing=lambda: self._bridge.recovered(heard=False),
+            nothing=self._nothing_heard,
             failed=lambda code: post(Trouble(code)),
         )
         self._asked = _Asked()
@@ -192,19 +202,21 @@ class App:
         self._watcher = QFileSystemWatcher()
         self._signals = _UnixSignals(QApplication.quit)
 
-    def start(self, writable: bool) -> None:
+    def start(self, writable: bool, started: usage.Start) -> None:
         """`writable`: whether the home is. Without it dictations live in memory, and the user is told."""
         if not writable:
             self._trouble(DiskReadOnly())
         self._loop.start()
         self._loop.watch(self._recovery.status)
+        self._loop.watch(lambda status: self._usage.phase(status.state))
         self._server.start(self._control.answer)
         self._tray.show()
-        QTimer.singleShot(0, self._after_first_paint)
+        QTimer.singleShot(0, lambda: self._after_first_paint(started))
 
-    def _after_first_paint(self) -> None:
+    def _after_first_paint(self, started: usage.Start) -> None:
         """What may take a moment, once there is something to see."""
         self._apply_settings()
+        self._usage.record(usage.AppStarted(started, usage.ms(process.age_s())))
         if self._home.folder.is_dir():
             self._watcher.addPath(str(self._home.folder))
             self._watcher.directoryChanged.connect(self._apply_settings)
@@ -214,6 +226,8 @@ class App:
         if self._hotkeys is not None:
             self._hotkeys.shut_down()
         self._loop.shut_down()
+        self._usage.record(usage.AppStopped(round(process.age_s())))
+        self._usage.shut_down()
         self._microphone.shut_down()
         self._journal.shut_down()
         self._recovery.shut_down()
@@ -242,6 +256,10 @@ class App:
     def _apply_settings(self) -> None:
         """Take the combination and the engine that the settings now want."""
         settings = self._settings
+        self._usage.obey(settings.telemetry)
+        for key in changes(self._applied, settings):
+            self._usage.record(usage.SettingsChanged(usage.Setting(key)))
+        self._applied = settings
         if self._settings_file.complaints:
             self._loop.post(Trouble(SettingsInvalid.code))
         if self._hotkeys is not None:
@@ -298,6 +316,8 @@ class App:
             list_takes=lambda deliver: self._in_background("takes", lambda: self._list_takes(deliver)),
             transcribe_take=lambda take_id: self._recovery.transcribe(take_id),  # noqa: PLW0108  made later
             drop_take=lambda take_id: self._in_background("takes", lambda: self._drop_take(take_id)),
+            shared=lambda: self._settings.telemetry.collect,
+            share=lambda choice: self._save("telemetry.collect", choice),
         )
 
     def _copy_last(self) -> None:
@@ -319,7 +339,20 @@ class App:
 
     def _choose_model(self, name: str) -> None:
         """Choosing a model that the menu marks as a download is the consent to fetch it."""
-        self._models().ready(name, consent=lambda _: True)
+        models, model, began = self._models(), usage.model(name), time.monotonic()
+        absent = any(
+            row.model.name == name and row.presence is not Presence.READY and not row.packaged for row in models.list()
+        )
+        if absent:
+            self._usage.record(usage.ModelDownloadStarted(model))
+        try:
+            models.ready(name, consent=lambda _: True)
+        except Fault as fault:
+            if absent:
+                self._usage.record(usage.ModelDownloadFailed(model, usage.code(fault.code)))
+            raise
+        if absent:
+            self._usage.record(usage.ModelDownloadCompleted(model, usage.ms(time.monotonic() - began)))
         self._save("engine.model", name)
 
     def _save(self, key: str, value: str) -> None:
@@ -350,6 +383,7 @@ class App:
     def _drop_take(self, take_id: str) -> None:
         with self._takes.open(take_id) as take:
             take.drop()
+        self._usage.record(usage.TakeDiscarded())
 
     def _give(self, text: SpokenText) -> None:
         if self._inserter is None:
@@ -357,6 +391,11 @@ class App:
         self._inserter.copy(text)
         self._loop.post(Recovered(text))
         self._bridge.recovered(heard=True)
+        self._usage.record(usage.TakeRecovered(usage.Heard.TEXT))
+
+    def _nothing_heard(self) -> None:
+        self._bridge.recovered(heard=False)
+        self._usage.record(usage.TakeRecovered(usage.Heard.NOTHING))
 
     def _second_engine(self, post: Post) -> EngineLink:
         return EngineLink(

@@ -78,11 +78,16 @@ def observe(seen: Seen, before: State, event: Event, effects: tuple[Effect, ...]
     return seen, tuple(events)
 
 
-def observe_ready(seen: Seen) -> Observation:
-    """The engine's process is ready."""
-    if seen.restart is None:
+def observe_engine(seen: Seen, state: str) -> Observation:
+    """The engine's process is off, starting or ready."""
+    if seen.restart is None or state != "ready":
         return seen, ()
     return replace(seen, restart=None), (usage.EngineRestarted(seen.restart),)
+
+
+def failed(state: State, code: str, audio_s: float = 0.0) -> UsageEvent:
+    """A dictation ended here, without its text."""
+    return usage.DictationFailed(_phase(state), ms(audio_s), usage.code(code))
 
 
 def _is_late(before: State, event: Event) -> bool:
@@ -127,7 +132,6 @@ def _engine_failed(
 
 def _report(seen: Seen, before: State, event: Event, report: Report) -> tuple[UsageEvent, ...]:
     audio_ms = ms(report.audio_s)
-    phase = _phase(before)
     match report.outcome:
         case Outcome.INSERTED | Outcome.PROBABLY_INSERTED | Outcome.ON_CLIPBOARD as outcome:
             completed = usage.DictationCompleted(
@@ -145,9 +149,9 @@ def _report(seen: Seen, before: State, event: Event, report: Report) -> tuple[Us
         case Outcome.NOTHING_HEARD:
             return (usage.InsertNoop(audio_ms),)
         case Outcome.CANCELLED:
-            return (usage.DictationCancelled(phase),)
+            return (usage.DictationCancelled(_phase(before)),)
         case Outcome.FAILED:
-            return (usage.DictationFailed(phase, audio_ms, usage.code(report.code)),)
+            return (failed(before, report.code, report.audio_s),)
 
 
 def _phase(state: State) -> usage.Phase:

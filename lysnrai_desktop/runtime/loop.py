@@ -62,10 +62,22 @@ from lysnrai_desktop.core.dictation import (
 )
 from lysnrai_desktop.core.faults import Fault
 from lysnrai_desktop.core.hotkey import Deed, Edge, Hotkey, Key, Wishes, hotkeys, press, tick
+from lysnrai_desktop.core.observer import Observation, Seen, failed, observe, observe_engine
 from lysnrai_desktop.core.settings import Settings
 from lysnrai_desktop.core.speech import SpokenText, joined
 from lysnrai_desktop.core.status import Status
-from lysnrai_desktop.ports import Delivered, Engine, Hotkeys, Inserter, Journal, Microphone, Screen, Take, Target
+from lysnrai_desktop.ports import (
+    Delivered,
+    Engine,
+    Hotkeys,
+    Inserter,
+    Journal,
+    Microphone,
+    Screen,
+    Take,
+    Target,
+    Usage,
+)
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +149,10 @@ Item = Event | Edge | Toggle | Partial | EngineState | RecordsFrom | Trouble | R
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """Everything outside that a dictation needs. `hotkeys` and `inserter` are None where the desktop offers none."""
+    """Everything outside that a dictation needs. `hotkeys` and `inserter` are None where the desktop offers none.
+
+    `usage` is None where nobody counts.
+    """
 
     microphone: Microphone
     journal: Journal
@@ -145,6 +160,7 @@ class Ports:
     inserter: Inserter | None
     hotkeys: Hotkeys | None
     screen: Screen
+    usage: Usage | None = None
 
 
 @dataclass(slots=True)
@@ -180,6 +196,8 @@ class DictationLoop:
         self._language = ""
         """Of the next dictation, if its hotkey asks for one."""
         self._session = _Session()
+        self._seen = Seen()
+        """Of the dictation, for usage events."""
         self._timers: dict[Deadline, StartTimer] = {}
         self._thread: threading.Thread | None = None
         self.status = Status("idle", since=wall())
@@ -252,6 +270,7 @@ class DictationLoop:
             case Partial():
                 self._take_partial(item)
             case EngineState(state=state, model=model):
+                self._count(observe_engine(self._seen, state))
                 self._show(engine=f"whisper:{state}", model=model)
             case RecordsFrom(microphone=microphone):
                 self._show(microphone=microphone)
@@ -322,6 +341,7 @@ class DictationLoop:
             event = pending.pop(0)
             before = self._state
             self._state, effects = step(before, event, self._settings())
+            self._count(observe(self._seen, before, event, effects))
             for effect in effects:
                 try:
                     self._perform(effect)
@@ -332,6 +352,12 @@ class DictationLoop:
                     self._abandon()
                     return
             self._show()
+
+    def _count(self, observation: Observation) -> None:
+        self._seen, events = observation
+        if self._ports.usage is not None:
+            for event in events:
+                self._ports.usage.record(event)
 
     def _begin(self) -> None:
         target = self._ports.inserter.capture() if self._ports.inserter else None
@@ -471,6 +497,8 @@ class DictationLoop:
     def _abandon(self) -> None:
         """After a bug: let go of everything, keep the audio, tell the user. Each step whether or not another fails."""
         session = self._state.session
+        if not isinstance(self._state, Idle):  # else its end is counted
+            self._count((Seen(), (failed(self._state, BUG),)))
         self._state = Idle(session)
         self._timers.clear()
         for effect in (

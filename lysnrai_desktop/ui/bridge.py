@@ -70,6 +70,9 @@ class Wishes:
     """Those that are offered."""
     transcribe_take: Callable[[str], None]
     drop_take: Callable[[str], None]
+    shared: Callable[[], str]
+    """What usage data is shared now: the setting telemetry.collect."""
+    share: Callable[[str], None]
 
 
 class Notify(Protocol):

@@ -36,6 +36,8 @@ class DictationMenu(QMenu):
         self.takes = TakesMenu(bridge, self)
         self.addMenu(self.takes)
         self.copy_last = self.addAction(texts.COPY_LAST, wishes.copy_last)
+        self.share = ShareMenu(bridge, self)
+        self.addMenu(self.share)
         self.settings_file = self.addAction(texts.SETTINGS_FILE, wishes.open_settings)
         self.addSeparator()
         self.quit = self.addAction(texts.QUIT, wishes.quit)
@@ -131,3 +133,27 @@ class TakesMenu(QMenu):
                 self.addAction(texts.TRANSCRIBING.format(take=take.label)).setEnabled(False)
         if not choices.items:
             self.addAction(texts.NO_TAKES).setEnabled(False)
+
+
+class ShareMenu(QMenu):
+    """What usage data may be shared. Nothing is marked before the user has chosen."""
+
+    def __init__(self, bridge: Bridge, parent: QWidget) -> None:
+        super().__init__(texts.SHARE, parent)
+        self._wishes = bridge.wishes
+        group = QActionGroup(self)
+        group.setExclusionPolicy(QActionGroup.ExclusionPolicy.ExclusiveOptional)
+        self._choices = {name: self.addAction(label) for name, label in texts.SHARES.items()}
+        for name, action in self._choices.items():
+            action.setCheckable(True)
+            action.setActionGroup(group)
+            action.triggered.connect(partial(self._chosen, name))
+        self.aboutToShow.connect(self._refresh)
+
+    def _refresh(self) -> None:
+        for name, action in self._choices.items():
+            action.setChecked(name == self._wishes.shared())
+
+    def _chosen(self, name: str) -> None:
+        self._choices[name].setChecked(True)  # a second click on it takes nothing back
+        self._wishes.share(name)

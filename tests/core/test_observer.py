@@ -29,7 +29,7 @@ from lysnrai_desktop.core.dictation import (
     Voice,
     step,
 )
-from lysnrai_desktop.core.observer import Seen, observe, observe_ready
+from lysnrai_desktop.core.observer import Seen, observe, observe_engine
 from lysnrai_desktop.core.settings import Settings
 from lysnrai_desktop.core.speech import Segment, SpokenText
 from lysnrai_desktop.core.usage import Code, UsageEvent
@@ -42,13 +42,13 @@ READY = "ready"
 
 
 def play(*script: Event | str) -> list[UsageEvent]:
-    """Feed a fresh machine; READY stands for an engine process that has come up. Returns what was told."""
+    """Feed a fresh machine; texts are states of the engine's process. Returns what was told."""
     state: State = Idle()
     seen = Seen()
     events: list[UsageEvent] = []
     for item in script:
         if isinstance(item, str):
-            seen, more = observe_ready(seen)
+            seen, more = observe_engine(seen, item)
         else:
             before = state
             state, effects = step(before, item, Settings())
@@ -137,6 +137,7 @@ def test_an_engine_that_dies_and_is_replaced_is_a_recovery_that_succeeded() -> N
         Start(1.0),
         MicrophoneLive(1, 1.1),
         EngineFailed(1, 2.0, "engine.died"),
+        "starting",
         READY,
         READY,
         Final(1, 5.5, HELLO),

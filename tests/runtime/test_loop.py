@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from lysnrai_desktop.core import usage
 from lysnrai_desktop.core.audio import Block, Device
 from lysnrai_desktop.core.combo import Combo
 from lysnrai_desktop.core.dictation import (
@@ -35,6 +36,7 @@ from lysnrai_desktop.ports import BlockSink, Delivered, Target
 from lysnrai_desktop.runtime.loop import DictationLoop, EngineState, Item, Partial, Ports, RecordsFrom, Toggle, Trouble
 from tests.fakes.engine import FakeEngine
 from tests.fakes.screen import FakeScreen
+from tests.fakes.usage import FakeUsage
 
 HELLO = Segment(0, 48000, SpokenText("hello there."))
 
@@ -152,7 +154,8 @@ class Bench:
         self.microphone, self.journal, self.engine = SpyMicrophone(), SpyJournal(), FakeEngine()
         self.inserter, self.hotkeys, self.screen = SpyInserter(), SpyHotkeys(), FakeScreen()
         self.inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
-        ports = Ports(self.microphone, self.journal, self.engine, self.inserter, self.hotkeys, self.screen)
+        self.usage = FakeUsage()
+        ports = Ports(self.microphone, self.journal, self.engine, self.inserter, self.hotkeys, self.screen, self.usage)
         self.loop = DictationLoop(
             ports, lambda: self.settings, self.inbox, now=lambda: self.now, wall=lambda: self.now + 1e9
         )
@@ -423,6 +426,7 @@ def test_a_bug_ends_the_dictation_and_not_the_app(bench: Bench) -> None:
     assert bench.state == "idle"
     assert bench.journal.takes[0].kept == (Outcome.FAILED, "bug")
     assert bench.screen.told == ["bug"]
+    assert bench.usage.events[-1] == usage.DictationFailed(usage.Phase.ARMING, 0, usage.Code("bug"))
     assert bench.hotkeys.watching[-1:] == [False]
     bench.microphone.refusal = None
     dictate(bench, session=2)
@@ -508,3 +512,25 @@ def test_an_engine_fault_in_mid_dictation_is_no_end(running: Bench) -> None:
         running.loop.post(item)
 
     assert done.wait(10.0)
+
+
+def test_each_dictation_is_counted_and_nothing_of_its_text(bench: Bench) -> None:
+    dictate(bench)
+    bench.feed(Start(200.0), Cancel(201.0))
+
+    assert bench.usage.names == [
+        "dictation_started",
+        "recognition_started",
+        "dictation_completed",
+        "dictation_started",
+        "dictation_cancelled",
+    ]
+    assert "hello" not in repr(bench.usage.events)
+
+
+def test_an_engine_that_is_ready_again_after_a_failure_was_restarted(bench: Bench) -> None:
+    bench.feed(EngineState("ready", "base"), Start(100.0), MicrophoneLive(1, 100.1))
+    bench.feed(EngineState("off", "base"), EngineFailed(1, 101.0, "engine.died"))
+    bench.feed(EngineState("starting", "base"), EngineState("ready", "base"))
+
+    assert bench.usage.names[2:] == ["recognition_failed", "error_recovery_attempted", "engine_restarted"]

@@ -49,6 +49,7 @@ def test_the_menu_has_all_that_was_promised(menu: DictationMenu) -> None:
         "Model",
         "Interrupted dictations",
         "Copy last text",
+        "Share usage data",
         "Open settings file",
         "Quit",
     ]
@@ -208,3 +209,29 @@ def test_that_there_is_no_interrupted_dictation_is_said(menu: DictationMenu) -> 
     menu.takes.fill(Choices(()))
 
     assert [(action.text(), action.isEnabled()) for action in menu.takes.actions()] == [("None", False)]
+
+
+def test_what_is_shared_is_marked_only_once_it_was_chosen(menu: DictationMenu, wishes: WishList) -> None:
+    def marked() -> list[str]:
+        menu.share.aboutToShow.emit()
+        return [action.text() for action in menu.share.actions() if action.isChecked()]
+
+    assert [action.text() for action in menu.share.actions()] == ["Everything", "Errors only", "Nothing"]
+    assert marked() == []
+    wishes.shared = "errors"
+    assert marked() == ["Errors only"]
+    wishes.shared = "off"
+    assert marked() == ["Nothing"]
+
+
+@pytest.mark.parametrize(("label", "wished"), [("Everything", "all"), ("Errors only", "errors"), ("Nothing", "off")])
+def test_what_is_shared_is_chosen_by_a_click_and_stays_marked(
+    menu: DictationMenu, wishes: WishList, label: str, wished: str
+) -> None:
+    (action,) = [action for action in menu.share.actions() if action.text() == label]
+
+    action.trigger()
+    action.trigger()
+
+    assert wishes.wished == [f"share {wished}"] * 2
+    assert action.isChecked()

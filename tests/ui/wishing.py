@@ -24,6 +24,7 @@ class WishList:
     buttons: list[Button] = field(default_factory=list)
     asked: list[Deliver] = field(default_factory=list)
     """Questions for microphones, models or takes that nobody has answered."""
+    shared: str = "ask"
 
     def bridge(self, hotkey: str = "ctrl+alt+space") -> Bridge:
         def wish(name: str) -> Callable[[], None]:
@@ -43,6 +44,8 @@ class WishList:
             list_takes=self.asked.append,
             transcribe_take=lambda name: self.wished.append(f"transcribe {name}"),
             drop_take=lambda name: self.wished.append(f"drop {name}"),
+            shared=lambda: self.shared,
+            share=lambda name: self.wished.append(f"share {name}"),
         )
         return Bridge(wishes, self._notify, self.played.append, hotkey)
 
