@@ -220,6 +220,7 @@ class App:
         if self._home.folder.is_dir():
             self._watcher.addPath(str(self._home.folder))
             self._watcher.directoryChanged.connect(self._apply_settings)
+            self._watcher.fileChanged.connect(self._apply_settings)
         self._in_background("takes", self._offer_takes)
 
     def shut_down(self) -> None:
@@ -255,6 +256,8 @@ class App:
 
     def _apply_settings(self) -> None:
         """Take the combination and the engine that the settings now want."""
+        if self._home.settings.exists():  # some editors write into the file, which its folder does not tell
+            self._watcher.addPath(str(self._home.settings))
         settings = self._settings
         self._usage.obey(settings.telemetry)
         for key in changes(self._applied, settings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from lysnrai_desktop.adapters.hotkeys.x11 import X11Hotkeys
+from lysnrai_desktop.core.combo import parse
 from lysnrai_desktop.ui import texts
 from tests.desktop.machine import VirtualDesktop
 from tests.desktop.processes import DEADLINE_S, eventually
@@ -104,6 +107,26 @@ def test_a_hotkey_that_is_taken_is_told_in_status_and_notification(desktop: Virt
         assert texts.hotkey(HOTKEY) in notices[0].summary
         assert notices[0].body.startswith("Free are ")
         assert "Another program" in second.lysnrai("status").stdout
+
+
+def test_hotkeys_come_and_go_with_the_settings(app: App, desktop: VirtualDesktop, tmp_path: Path) -> None:
+    settings = tmp_path / "home" / "settings.toml"
+    others = X11Hotkeys(lambda _: None, lambda _: None, lambda _: None, desktop.environment["DISPLAY"])
+    with contextlib.ExitStack() as stack:
+        stack.callback(others.shut_down)
+        settings.write_text(SETTINGS + '[hotkey]\nhold = "f7"\ncancel = "f6"\n')
+        eventually(lambda: not others.free([parse("f6")]), "the new hotkeys are taken")
+
+        desktop.screen.key_down("f7")
+        app.until("recording")
+        desktop.screen.press("f6")
+        app.until("idle")
+        desktop.screen.key_up("f7")
+
+        settings.write_text(SETTINGS + '[hotkey]\ntoggle = "f7"\n')
+        eventually(lambda: others.free([parse("f6")]), "the old one is given back")
+        desktop.screen.press("f7")
+        app.until("recording")
 
 
 def test_two_starts_at_the_same_moment_make_one_app(desktop: VirtualDesktop, tmp_path: Path) -> None:

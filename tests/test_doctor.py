@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lysnrai_desktop.adapters.hotkeys.x11 import X11Hotkeys
 from tests.desktop.machine import VirtualDesktop
 
 PARTS = ("settings", "disk", "screen", "tray", "notifications", "hotkey", "microphone", "model", "insertion")
@@ -47,6 +48,24 @@ def test_a_muted_microphone_is_told_from_a_quiet_one(
 
     assert findings["microphone"]["grade"] == "warning"
     assert "silence" in findings["microphone"]["sentence"]
+
+
+def test_of_a_hotkey_that_is_taken_it_says_which_are_free(
+    desktop: VirtualDesktop, models_environment: dict[str, str], tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "settings.toml").write_text('[hotkey]\nundo = "ctrl+alt+z"\n')
+    other = X11Hotkeys(lambda _: None, lambda _: None, lambda _: None, desktop.environment["DISPLAY"])
+    other.bind("ctrl+alt+z")
+    try:
+        _, findings = doctor({**desktop.environment, **models_environment, "LYSNRAI_HOME": str(home)})
+    finally:
+        other.shut_down()
+
+    assert findings["hotkey"]["code"] == "hotkey.taken"
+    assert "Ctrl+Alt+Z" in findings["hotkey"]["sentence"]
+    assert "Super+Z" in findings["hotkey"]["remedy"]
 
 
 def test_without_anything_each_part_says_what_to_do(tmp_path: Path, models_environment: dict[str, str]) -> None:
