@@ -104,6 +104,46 @@ def test_the_words_go_to_the_window_that_was_spoken_into(
         assert other.text() == ""
 
 
+@pytest.mark.parametrize("state", ["arming", "finishing"])
+def test_in_whichever_state_the_focus_moves_the_words_go_where_it_was(
+    desktop: VirtualDesktop, app: App, editor: QtEditor, short: Spoken, state: str
+) -> None:
+    def move_at(now: str) -> None:
+        app.until(now)
+        if now == state:
+            desktop.screen.focus(other.title)
+
+    with desktop.qt_editor("Another editor") as other:
+        desktop.screen.focus(editor.title)
+        desktop.screen.press(HOTKEY)
+        move_at("arming")
+        app.until("recording")
+        desktop.sound.speak(short[1])
+        desktop.screen.press(HOTKEY)
+        move_at("finishing")
+
+        arrived(app, editor, short[0])
+        assert other.text() == ""
+
+
+def test_a_target_that_was_closed_leaves_the_words_on_the_clipboard_and_keeps_the_take(
+    desktop: VirtualDesktop, app: App, short: Spoken
+) -> None:
+    takes = desktop.app_home / "takes"
+    before = set(takes.glob("*.wav"))
+    with desktop.qt_editor("Soon closed") as soon:
+        desktop.screen.key_down(HOTKEY)
+        app.until("recording")
+        desktop.sound.speak(short[1])
+    eventually(lambda: soon.title not in desktop.screen.titles(), "it is closed")
+    desktop.screen.key_up(HOTKEY)
+
+    status = app.until("idle")
+    assert (status["outcome"], status["fault"]) == ("on_clipboard", "insert.target_gone")
+    assert said(short[0])(desktop.screen.clipboard())
+    assert len(set(takes.glob("*.wav")) - before) == 1
+
+
 # -- what was there before
 
 
