@@ -89,11 +89,12 @@ def test_where_there_is_no_microphone_it_says_so_and_finds_the_one_plugged_in_th
     desktop: VirtualDesktop, app: App, editor: QtEditor, short: Spoken
 ) -> None:
     desktop.sound.unplug()
-    app.lysnrai("start")
-    told(desktop, app, "microphone.missing")
-    app.until("idle")
-
-    desktop.sound.plug_in_again()
+    try:
+        app.lysnrai("start")
+        told(desktop, app, "microphone.missing")
+        assert app.status()["state"] == "idle"
+    finally:
+        desktop.sound.plug_in_again()
 
     hold(desktop, app, short[1])
     arrived(app, editor, short[0])
@@ -187,6 +188,8 @@ def test_a_microphone_plugged_in_and_chosen_while_the_app_runs_records_at_its_ow
 
 
 def test_the_sound_of_readiness_comes_when_sound_arrives_and_not_before(desktop: VirtualDesktop, app: App) -> None:
+    inputs = ("list", "short", "sink-inputs")
+    eventually(lambda: len(desktop.sound.control(*inputs).splitlines()) == 1, "only the room is to be heard")
     heard = desktop.folder / "speakers.raw"
     command = ("parec", "--raw", "--latency-msec=20", "--device=speakers.monitor")
     with heard.open("wb") as file, running(command, desktop.sound.environment, stdout=file.fileno()):
@@ -432,8 +435,10 @@ def test_nothing_spoken_is_in_log_status_notifications_or_sidecars_whatever_went
     for engine in engines(app):
         os.kill(engine, signal.SIGKILL)
     desktop.sound.unplug()
-    told(desktop, app, "microphone.lost")
-    desktop.sound.plug_in_again()
+    try:
+        told(desktop, app, "microphone.lost")
+    finally:
+        desktop.sound.plug_in_again()
     arrived(app, editor, short[0])
     sidecars = [path for path in (app_home(app) / "takes").glob("*") if path.suffix != ".wav"]
     logs = [app_home(app) / "log" / "lysnrai.log", *desktop.folder.glob("*.log")]
