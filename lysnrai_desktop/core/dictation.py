@@ -653,7 +653,7 @@ def _never_live(state: Arming, code: str, at: float) -> Step:
         CloseMicrophone(session),
         WatchCancelKey(on=False),
         CancelEngine(session),
-        EraseTake(session),  # not one block is in it
+        KeepTake(session, Outcome.FAILED, code),  # empty, but for blocks that a slow disk has not taken yet
         Cue(Sound.FAILED),
         Report(session, Outcome.FAILED, code, wait_s=at - state.started_at),
     )

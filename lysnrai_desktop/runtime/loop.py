@@ -392,7 +392,8 @@ class DictationLoop:
                 if session.take is not None:
                     session.take.erase()
             case KeepTake(outcome=outcome, code=code):
-                self._take().keep(outcome, code)
+                if session.take is not None:
+                    session.take.keep(outcome, code)
             case WatchCancelKey(on=on):
                 if ports.hotkeys is not None:
                     ports.hotkeys.watch_cancel(on)

@@ -497,9 +497,9 @@ def test_a_folder_removed_in_the_middle_is_made_again_with_all_that_was_heard(be
     assert _open_files(bench.folder) == []
 
 
-def test_a_disk_that_stands_still_holds_nobody_up_and_costs_no_block(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def goes_on(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """A disk that stands still until this is set."""
     goes_on, write_at = threading.Event(), takes.write_at
 
     def slow(fd: int, offset: int, content: bytes | memoryview) -> None:
@@ -507,6 +507,23 @@ def test_a_disk_that_stands_still_holds_nobody_up_and_costs_no_block(
         write_at(fd, offset, content)
 
     monkeypatch.setattr(takes, "write_at", slow)
+    return goes_on
+
+
+def test_a_dictation_given_up_while_the_disk_stands_still_is_kept(bench: Bench, goes_on: threading.Event) -> None:
+    take = bench.journal.open(1)
+    take.block(Block(counting(0, 960), RATE_HZ))
+    take.end()
+    take.keep(Outcome.FAILED, "microphone.no_audio")  # nobody has seen a block
+
+    goes_on.set()
+    bench.settle()
+
+    assert samples_of(bench.wav(take)) == counting(0, 960)
+    assert bench.sidecar(take)["outcome"] == "failed"
+
+
+def test_a_disk_that_stands_still_holds_nobody_up_and_costs_no_block(bench: Bench, goes_on: threading.Event) -> None:
     take = bench.journal.open(1)
     for n in range(500):
         take.block(Block(counting(n * 960, 960), RATE_HZ))  # returns although nothing can be written
