@@ -154,12 +154,10 @@ class UsageTelemetry:
             self._begin(client, damaged)
 
     def _begin(self, client: Telemetry, damaged: bool) -> None:
-        client.start()
         if damaged:
             self._record(usage.QueueRecovered())
-        for crash in client.crashes:
-            self._crashed = True
-            self._record(usage.AppCrashed(usage.phase(crash.phase), round(crash.uptime_s)))
+        begin(client)
+        self._crashed = self._crashed or bool(client.crashes)
 
     def _record(self, event: UsageEvent) -> None:
         client = self._client
@@ -192,6 +190,13 @@ def record_into(client: Telemetry, event: UsageEvent) -> None:
         tags=told.tags or None,
         metrics=told.metrics or None,
     )
+
+
+def begin(client: Telemetry) -> None:
+    """Start it, and tell of the times before that ended without saying goodbye."""
+    client.start()
+    for crash in client.crashes:
+        record_into(client, usage.AppCrashed(usage.phase(crash.phase), round(crash.uptime_s)))
 
 
 def open_client(home: Path, settings: TelemetrySettings) -> Telemetry:

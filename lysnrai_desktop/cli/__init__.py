@@ -2,12 +2,12 @@
 
     lysnrai                         start the app, or find the one that runs
     lysnrai toggle|start|stop|cancel|status|insert|undo|quit    ask the running app
-    lysnrai devices|models|takes|transcribe|doctor          work by themselves, without a screen
+    lysnrai devices|models|takes|telemetry|transcribe|doctor    work by themselves, without a screen
 
 Heavy modules are imported by the verb that needs them: `lysnrai toggle`, bound to a desktop's key, must be quick.
 
 Exit status: 0 done, 1 it went wrong (the reason is on standard error), 2 wrong usage, 3 the app is not running,
-4 there is no screen.
+4 there is no screen; `telemetry` has its own (cli/telemetry.py).
 
 Imports: everything below. May be imported by: __main__.
 """
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from lysnrai_desktop.adapters import control_socket
-from lysnrai_desktop.cli import models, takes
+from lysnrai_desktop.cli import models, takes, telemetry
 from lysnrai_desktop.cli.context import FAILED, NO_SCREEN, NOT_RUNNING, OK, fail, home, settings
 from lysnrai_desktop.core.faults import Fault
 from lysnrai_desktop.core.settings import Settings, override
@@ -93,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
     devices.add_argument("--json", action="store_true", help="a list of objects on one line")
     models.add_actions(verb("models", models.show, "list, get, choose, check and remove models"))
     takes.add_actions(verb("takes", takes.show, "list, transcribe, play, export and drop what was recorded and kept"))
+    telemetry.add_actions(
+        verb("telemetry", telemetry.status, "see what is recorded about the use of the app, and delete it")
+    )
     transcribe = verb("transcribe", _transcribe, "write down what is said in audio or video files")
     transcribe.add_argument("files", nargs="+", metavar="FILE")
     transcribe.add_argument("--format", choices=("txt", "json", "srt", "vtt"), default="txt")
