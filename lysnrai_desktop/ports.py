@@ -72,7 +72,8 @@ class Audio(Protocol):
 class Take(BlockSink, Audio, Protocol):
     """The audio of one dictation: written by the microphone, on disk before anybody reads it.
 
-    The take posts MicrophoneLive(session) when its first block is on disk, TakeClosed(session) after its last.
+    The take posts MicrophoneLive(session) when its first block is on disk, TakeClosed(session) after its last, and in
+    between Silence(session) when nothing but zeros comes, and when that is over.
     """
 
     @property
