@@ -76,6 +76,7 @@ from lysnrai_desktop.runtime.loop import (
     Recovered,
     Trouble,
 )
+from lysnrai_desktop.runtime.model_choice import bring
 from lysnrai_desktop.runtime.models import Models, Presence, load_catalogue, models_dir
 from lysnrai_desktop.runtime.recovery import Recovery
 from lysnrai_desktop.ui import texts
@@ -341,21 +342,7 @@ class App:
         deliver(Choices(items, self._settings.engine.model))
 
     def _choose_model(self, name: str) -> None:
-        """Choosing a model that the menu marks as a download is the consent to fetch it."""
-        models, model, began = self._models(), usage.model(name), time.monotonic()
-        absent = any(
-            row.model.name == name and row.presence is not Presence.READY and not row.packaged for row in models.list()
-        )
-        if absent:
-            self._usage.record(usage.ModelDownloadStarted(model))
-        try:
-            models.ready(name, consent=lambda _: True)
-        except Fault as fault:
-            if absent:
-                self._usage.record(usage.ModelDownloadFailed(model, usage.code(fault.code)))
-            raise
-        if absent:
-            self._usage.record(usage.ModelDownloadCompleted(model, usage.ms(time.monotonic() - began)))
+        bring(self._models(), name, self._usage)
         self._save("engine.model", name)
 
     def _save(self, key: str, value: str) -> None:

@@ -107,6 +107,7 @@ def test_a_verb_bound_to_a_key_loads_nothing_heavy() -> None:
 
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert not loaded & {"PySide6", "numpy", "sounddevice", "Xlib", "av", "faster_whisper", "tomlkit", "requests"}
+    assert not loaded & {"telemetry", "msgspec", "rich"}
 
 
 def test_the_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) -> None:

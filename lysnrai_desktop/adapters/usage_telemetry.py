@@ -72,7 +72,7 @@ class UsageTelemetry:
         self._home = home
         self._revoked = revoked
         self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
-        self._settings = TelemetrySettings()
+        self._settings: TelemetrySettings | None = None
         self._agreed = False
         self._phase = ""
         self._thread: threading.Thread | None = None

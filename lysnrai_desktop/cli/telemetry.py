@@ -19,7 +19,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from lysnrai_desktop.adapters.settings_file import SettingsFile
-from lysnrai_desktop.adapters.usage_telemetry import begin, open_client
 from lysnrai_desktop.cli.context import home, settings
 
 if TYPE_CHECKING:
@@ -202,6 +201,7 @@ def _read(look: Callable[[], int | None]) -> int:
 
 
 def _flush(options: argparse.Namespace) -> int:
+    from lysnrai_desktop.adapters.usage_telemetry import begin
     from telemetry import inspect
 
     if not settings(options).current().telemetry.url:
@@ -263,6 +263,7 @@ def _forget_me(options: argparse.Namespace) -> int:
 
 def _act(options: argparse.Namespace, name: str, act: Callable[[Telemetry], tuple[bool, str]]) -> int:
     """Do it, say whether it is done, return the exit status. Where nothing was ever recorded, nothing is made."""
+    from lysnrai_desktop.adapters.usage_telemetry import open_client
     from telemetry import inspect
 
     now = inspect.status(home().folder)

@@ -122,14 +122,15 @@ def test_off_empties_the_queue_and_records_no_more(tmp_path: Path, make: Made) -
     assert inspect.verify(tmp_path).adds_up
 
 
-def test_off_at_a_start_empties_what_was_left(tmp_path: Path, make: Made) -> None:
+@pytest.mark.parametrize("collect", ["off", "ask"])
+def test_a_start_without_consent_empties_what_was_left(tmp_path: Path, make: Made, collect: str) -> None:
     made = make()
     made.obey(ALL)
     made.record(FAILED)
     made.shut_down()
 
     later = make()
-    later.obey(OFF)
+    later.obey(TelemetrySettings(collect))
     later.shut_down()
 
     assert names(tmp_path) == []
