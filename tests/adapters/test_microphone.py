@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from lysnrai_desktop.adapters import portaudio
 from lysnrai_desktop.adapters.journal import Journal
-from lysnrai_desktop.adapters.microphone import PortAudioMicrophone
+from lysnrai_desktop.adapters.microphone import PREROLL_S, PortAudioMicrophone, _Line
 from lysnrai_desktop.core.audio import Block, Device
 from lysnrai_desktop.core.dictation import Event, MicrophoneFailed, MicrophoneLive
 from lysnrai_desktop.core.faults import MicrophoneBusy, MicrophoneDenied, MicrophoneFault, MicrophoneMissing
@@ -495,6 +495,31 @@ def test_a_card_of_another_name_is_missing(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 # --- pure parts
+
+
+@given(st.lists(st.one_of(st.integers(1, 40), st.sampled_from(["begin", "end"])), max_size=30))
+def test_no_block_is_in_two_takes_and_none_that_came_during_one_is_in_no_take(history: list[int | str]) -> None:
+    line, now, takes, wanted, recording = _Line("", lambda: 0.0), 0, [], [], False
+    for event in history:
+        if event == "begin":
+            takes.append(Heard())
+            line.attach(takes[-1])
+            recording = True
+        elif event == "end":
+            line.detach()
+            recording = False
+        else:
+            for _ in range(int(event)):
+                line.hear(Block(now.to_bytes(2, "little"), RATE_HZ))
+                wanted += [now] if recording else []
+                now += 1
+
+    heard = [int.from_bytes(block.pcm, "little") for take in takes for block in take.blocks]
+    assert heard == sorted(set(heard)), "in order, and none twice"
+    assert set(wanted) <= set(heard)
+    assert len(set(heard) - set(wanted)) <= round(PREROLL_S / portaudio.BLOCK_S) * len(takes), (
+        "beside the moment before"
+    )
 
 
 @given(st.integers(1, 8), st.lists(st.integers(-32768, 32767), max_size=30))
