@@ -46,7 +46,7 @@ PASTE_IN_TERMINAL = Way(Chord.CTRL_SHIFT_V)
 PRIMARY = Way(Chord.SHIFT_INSERT, ("PRIMARY", "CLIPBOARD"))
 TYPE = Way(None, ())
 
-TYPED_CHARACTERS = 2500
+TYPED_CHARACTERS = 1000
 """A longer text is not typed: a slow program would not have it within the time that an insertion may take."""
 TYPED_INSTEAD_CHARACTERS = 500
 """A text up to this length is rather typed than that something is lost which cannot be kept of the clipboard."""

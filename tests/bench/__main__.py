@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import accuracy, faults, idle, press, release, start
+from tests.bench import accuracy, faults, idle, insert, press, release, start
 from tests.bench.bench import Bench
 from tests.bench.figures import Figure, report, table
 from tests.desktop.machine import virtual_desktop
@@ -27,10 +27,11 @@ MEASUREMENTS: Mapping[str, Callable[[Bench], list[Figure]]] = {
     "idle": idle.measure,
     "press": press.measure,
     "release": release.measure,
+    "insert": insert.measure,
     "faults": faults.measure,
     "wer": accuracy.measure,
 }
-USUAL = ("start", "idle", "press", "release", "faults")
+USUAL = ("start", "idle", "press", "release", "insert", "faults")
 """Without `wer`, which speaks for some six minutes."""
 
 

@@ -250,10 +250,10 @@ class X11Inserter:
             done(outcome)
             return
         offer = self._keep(content, way.selections)
-        outcome = self._bring_in(offer, way, target, keycodes, may_activate)
+        outcome, took_s = self._bring_in(offer, way, target, keycodes, may_activate)
         done(outcome)
         if outcome.delivery is Delivery.INSERTED:
-            self._await_quiet(offer)
+            self._await_quiet(offer, QUIET_S + took_s)  # who is slow is slow the next time, too
             self._remember(target)
         for selection, was_there in former.items():
             if selection != "CLIPBOARD" or outcome.delivery is not Delivery.ON_CLIPBOARD:
@@ -293,8 +293,8 @@ class X11Inserter:
 
     def _bring_in(
         self, offer: Offer, way: Way, target: X11Target, keycodes: list[int], may_activate: bool
-    ) -> Delivered:
-        """Focus the target, press the keys, wait for the receipt.
+    ) -> tuple[Delivered, float]:
+        """Focus the target, press the keys, wait for the receipt; returns how many seconds that one took, too.
 
         Raises:
             TargetRefused: no receipt, and something newer is on the clipboard: the text is nowhere.
@@ -302,12 +302,13 @@ class X11Inserter:
         if self._focus(target, may_activate) and self._keys_are_free():
             offer.fetches.clear()
             since = self._selections.now()
+            pressed_at = time.monotonic()
             keyboard.press(self._x.display, keycodes)
             if self._await_receipt(offer, way, target, since):
-                return Delivered(Delivery.INSERTED)
+                return Delivered(Delivery.INSERTED), time.monotonic() - pressed_at
             if not self._selections.holds("CLIPBOARD", offer):
-                return self._after_loss(offer)
-        return NOT_DELIVERED if self._windows.exists(target) else TARGET_GONE
+                return self._after_loss(offer), 0.0
+        return NOT_DELIVERED if self._windows.exists(target) else TARGET_GONE, 0.0
 
     def _type(self, text: SpokenText, target: X11Target, may_activate: bool) -> Delivered:
         """Focus the target and type. It gives no receipt; but that it has read the keys is known of most."""
@@ -368,9 +369,9 @@ class X11Inserter:
                 return False
         return any(fetch.complete and fetch.target != self._hint and counts(fetch) for fetch in offer.fetches)
 
-    def _await_quiet(self, offer: Offer) -> None:
+    def _await_quiet(self, offer: Offer, quiet_s: float) -> None:
         end = time.monotonic() + LONGEST_QUIET_S
-        while not self._stopping and time.monotonic() < (due := min(end, offer.busy_at + QUIET_S)):
+        while not self._stopping and time.monotonic() < (due := min(end, offer.busy_at + quiet_s)):
             self._x.pump(deadline=due)
 
     # -- taking it back

@@ -285,7 +285,7 @@ def test_keys_that_a_killed_process_had_lent_are_taken_back_at_the_next_start(sc
 
 def test_typing_ends_when_the_focus_goes_and_the_text_is_kept(bench: Bench, screen: Screen, tmp_path: Path) -> None:
     bench.settings = InsertionSettings(strategy="type")
-    text = "0123456789 " * 200
+    text = "0123456789 " * 90
     with terminal(tmp_path, screen) as xterm, qt_editor(tmp_path, screen) as editor:
         bench.start(text, bench.inserter.capture())
         await_text(editor)
