@@ -11,6 +11,7 @@ Imports: core only. May be imported by: everyone.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import assert_never
 
 from lysnrai_desktop.core import usage
 from lysnrai_desktop.core.dictation import (
@@ -24,7 +25,6 @@ from lysnrai_desktop.core.dictation import (
     Finishing,
     Idle,
     Insert,
-    Inserting,
     MicrophoneFailed,
     MicrophoneLive,
     OpenTake,
@@ -152,17 +152,9 @@ def _report(seen: Seen, before: State, event: Event, report: Report) -> tuple[Us
             return (usage.DictationCancelled(_phase(before)),)
         case Outcome.FAILED:
             return (failed(before, report.code, report.audio_s),)
+        case _:
+            assert_never(report.outcome)
 
 
 def _phase(state: State) -> usage.Phase:
-    match state:
-        case Idle():
-            return usage.Phase.IDLE
-        case Arming():
-            return usage.Phase.ARMING
-        case Recording():
-            return usage.Phase.RECORDING
-        case Finishing():
-            return usage.Phase.FINISHING
-        case Inserting():
-            return usage.Phase.INSERTING
+    return usage.phase(type(state).__name__.lower())

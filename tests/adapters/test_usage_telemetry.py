@@ -68,6 +68,30 @@ def test_before_the_user_has_chosen_nothing_is_made_and_nothing_imported(tmp_pat
     assert not list(tmp_path.iterdir())
 
 
+def test_the_app_is_loaded_without_telemetry() -> None:
+    code = (
+        "import sys, lysnrai_desktop.app; sys.exit(bool({'telemetry', 'msgspec', 'requests', 'rich'} & {*sys.modules}))"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_is_done_is_told_before_and_after_the_choice(tmp_path: Path, make: Made) -> None:
+    made = make()
+    made.phase("idle")
+    made.obey(ALL)
+    made.phase("recording")
+    made.phase("recording")
+
+    def phase() -> str:
+        files = list(tmp_path.glob("sessions/*.json"))
+        return files[0].read_text() if files else ""
+
+    eventually(lambda: '"recording"' in phase(), "it is noted for the report of a crash")
+    made.shut_down()
+    assert not list(tmp_path.glob("sessions/*.json"))
+
+
 def test_everything_is_recorded_with_its_tags_numbers_and_code(tmp_path: Path, make: Made) -> None:
     made = make()
     made.obey(ALL)

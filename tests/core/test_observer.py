@@ -106,13 +106,22 @@ def test_nothing_heard_is_nothing_inserted() -> None:
 def test_a_cancelled_dictation_says_where_it_was() -> None:
     assert play(Start(1.0), MicrophoneLive(1, 1.1), Cancel(2.0))[-1] == usage.DictationCancelled(usage.Phase.RECORDING)
     assert play(Start(1.0), Cancel(2.0))[-1] == usage.DictationCancelled(usage.Phase.ARMING)
+    assert play(*SPOKEN[:-1], Cancel(12.5))[-1] == usage.DictationCancelled(usage.Phase.FINISHING)
+
+
+def test_a_failed_insertion_is_a_failed_dictation() -> None:
+    events = play(*SPOKEN, InsertFailed(1, 13.0, "insert.not_delivered"))
+
+    assert events[-1] == usage.DictationFailed(usage.Phase.INSERTING, 2000, Code("insert.not_delivered"))
 
 
 def test_a_microphone_that_is_refused_is_told_apart_from_one_that_is_silent() -> None:
     denied = play(Start(1.0), MicrophoneFailed(1, 1.5, "microphone.denied"))
+    missing = play(Start(1.0), MicrophoneFailed(1, 1.5, "microphone.missing"))
     silent = play(Start(1.0), TimedOut(1, 9.0, Deadline.ARMING))
 
     assert names(denied)[1:] == ["mic_permission_denied", "recording_start_failed", "dictation_failed"]
+    assert names(missing)[1:] == ["recording_start_failed", "dictation_failed"]
     assert denied[2] == usage.RecordingStartFailed(500, Code("microphone.denied"))
     assert silent[1] == usage.RecordingStartFailed(8000, Code("microphone.no_audio"))
 

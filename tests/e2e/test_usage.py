@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from tests.desktop.machine import VirtualDesktop
 from tests.desktop.processes import eventually
 from tests.e2e.app import App, running_app
 from tests.e2e.test_dictation import arrived, hold
+from tests.e2e.test_ends import engines
 
 TITLE = "Confidential window title"
 
@@ -126,6 +129,26 @@ def test_off_empties_the_queue_of_the_running_app(app: App, home: Path) -> None:
     app.lysnrai("cancel")
     app.until("idle")
     assert recorded(home) == []
+
+
+def test_an_engine_that_is_killed_and_replaced_is_told(app: App, home: Path) -> None:
+    app.lysnrai("start")
+    app.until("recording")
+    for engine in engines(app):
+        os.kill(engine, signal.SIGKILL)
+    eventually(lambda: "engine_restarted" in recorded(home), "the engine is there again")
+    app.lysnrai("cancel")
+    app.until("idle")
+    eventually(lambda: "dictation_cancelled" in recorded(home), "the end is told")
+
+    assert recorded(home)[-6:] == [
+        "dictation_started",
+        "recognition_started",
+        "recognition_failed",
+        "error_recovery_attempted",
+        "engine_restarted",
+        "dictation_cancelled",
+    ]
 
 
 def recorded(home: Path) -> list[str]:
