@@ -63,6 +63,13 @@ def test_a_release_nobody_pressed_means_nothing() -> None:
     assert edges_of(("up", 1.0), ("other", 2.0)) == []
 
 
+def test_before_its_time_nothing_is_told() -> None:
+    pending, _ = own(Lone(), down=True, at=1.0, others_held=False)
+
+    assert tick(pending, 1.0 + ALONE_S / 2) == (pending, ())
+    assert tick(Lone(), 9.0) == (Lone(), ())
+
+
 @given(st.lists(st.tuples(st.sampled_from(["down", "up", "other"]), st.floats(0.001, 2.0)), max_size=60))
 def test_edges_alternate_and_no_press_is_told_that_another_key_spoiled(steps: list[tuple[str, float]]) -> None:
     at, happenings = 0.0, list[Happening]()
