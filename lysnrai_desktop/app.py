@@ -111,6 +111,9 @@ FIRST_SETTINGS = """\
 
 [polish.replacements]
 # "lysner ai" = "LysnrAI"
+
+[telemetry]
+# collect = "ask"            # what you share about the use of the app, never a word you say: off, errors, all
 """
 
 
