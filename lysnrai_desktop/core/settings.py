@@ -10,9 +10,12 @@ Imports: core only. May be imported by: everyone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from typing import Any
+
+_ENCRYPTED = re.compile(r"https://\S+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/\S*)?")
 
 
 def _number(default: float, low: float, high: float) -> Any:
@@ -122,7 +125,7 @@ class OverlaySettings:
 class TelemetrySettings:
     collect: str = _choice("ask", "ask", "off", "errors", "all")
     """What the user agrees to; before he has chosen ("ask") nothing is recorded."""
-    url: str = ""
+    url: str = field(default="", metadata={"encrypted": True})
     """Of the platform service; "": nothing is ever sent."""
     product_key: str = ""
     """Public: names the product to the service, which gives this install a token for it."""
@@ -233,6 +236,8 @@ def _checked(spec: Field[Any], default: object, value: object) -> tuple[str, obj
     choices = spec.metadata.get("choices")
     if choices and value not in choices:
         return f"must be one of {', '.join(choices)}", None
+    if spec.metadata.get("encrypted") and value and not _ENCRYPTED.fullmatch(value):
+        return "must begin with https:// (http:// only for this computer)", None
     if any(ord(character) < 32 for character in value):
         return "must not have control characters", None
     return "", value

@@ -135,6 +135,27 @@ def test_a_bad_flag_is_named_and_changes_nothing(key: str, text: str, reason: st
     assert settings == Settings()
 
 
+@pytest.mark.parametrize(
+    ("url", "good"),
+    [
+        ("", True),
+        ("https://telemetry.example/base", True),
+        ("http://localhost:4003", True),
+        ("http://127.0.0.1", True),
+        ("http://[::1]:4003/", True),
+        ("http://telemetry.example", False),
+        ("http://127.0.0.1.example", False),
+        ("http://localhost:4003@telemetry.example", False),
+        ("telemetry.example", False),
+        ("https://a b", False),
+    ],
+)
+def test_usage_data_goes_over_no_network_in_the_clear(url: str, good: bool) -> None:
+    settings, problem = override(Settings(), "telemetry.url", url)
+
+    assert (problem is None, settings.telemetry.url) == (good, url if good else "")
+
+
 def test_what_changed_is_named_without_its_value() -> None:
     before = Settings()
     after, _ = override(before, "engine.model", "tiny.en")
