@@ -128,8 +128,11 @@ class Engine(Protocol):
     def warm(self, settings: EngineSettings) -> None:
         """Start ahead of need, as these settings will want it."""
 
-    def start(self, session: int, take: Audio, from_sample: int, settings: EngineSettings) -> None:
-        """Hear the take from a sample on, while it grows. A session under way is given up for the new one."""
+    def start(self, session: int, take: Audio, from_sample: int, settings: EngineSettings, attempt: int = 1) -> None:
+        """Hear the take from a sample on, while it grows. A session under way is given up for the new one.
+
+        `attempt` stands in each Final, EngineDone and EngineFailed of this start.
+        """
 
     def finish(self, session: int) -> None:
         """The take is complete: EngineDone follows when all of it has its finals."""

@@ -117,6 +117,8 @@ class Final:
     session: int
     at: float
     segment: Segment
+    attempt: int = 1
+    """Which start of an engine for this session said so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ class EngineDone:
 
     session: int
     at: float
+    attempt: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ class EngineFailed:
     session: int
     at: float
     code: str
+    attempt: int = 1
 
 
 class Delivery(StrEnum):
@@ -228,6 +232,8 @@ class StartEngine:
 
     session: int
     from_sample: int
+    attempt: int = 1
+    """Comes back with what this engine posts: an earlier one that was given up may still have said something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,9 +421,10 @@ Step = tuple[State, tuple[Effect, ...]]
 def step(state: State, event: Event, settings: Settings) -> Step:
     """Answer one event: the next state, and what is to be done, in this order.
 
-    Total: every state answers every event. Results of another session than the state's own are dropped here.
+    Total: every state answers every event. Results of another session, or of an engine that was given up, are dropped
+    here.
     """
-    if not isinstance(event, Start | Stop | Cancel) and (isinstance(state, Idle) or event.session != state.session):
+    if _is_late(state, event):
         return state, ()
     match state:
         case Idle():
@@ -432,6 +439,16 @@ def step(state: State, event: Event, settings: Settings) -> Step:
             return _inserting(state, event, settings)
         case _:
             assert_never(state)
+
+
+def _is_late(state: State, event: Event) -> bool:
+    if isinstance(event, Start | Stop | Cancel):
+        return False
+    if isinstance(state, Idle) or event.session != state.session:
+        return True
+    if isinstance(event, Final | EngineDone | EngineFailed) and not isinstance(state, Inserting):
+        return event.attempt != state.tries
+    return False
 
 
 def _idle(state: Idle, event: Event) -> Step:
@@ -515,7 +532,8 @@ R = TypeVar("R", Arming, Recording)
 def _engine_failed(state: R, heard: int, code: str) -> tuple[R, tuple[Effect, ...]]:
     """Another hears the take from the end of its last final on; after the last try it is only recorded, and kept."""
     if state.tries < ENGINE_TRIES:
-        return replace(state, tries=state.tries + 1), (StartEngine(state.session, heard),)
+        tries = state.tries + 1
+        return replace(state, tries=tries), (StartEngine(state.session, heard, tries),)
     return replace(state, engine_code=code), (Tell(state.session, code),)
 
 
@@ -572,7 +590,7 @@ def _engine_again(state: Finishing, code: str, at: float) -> Step:
     if state.tries >= ENGINE_TRIES:
         return _failed(state, code, at)
     restart: tuple[Effect, ...] = (
-        StartEngine(state.session, state.transcript.end),
+        StartEngine(state.session, state.transcript.end, state.tries + 1),
         StartTimer(state.session, Deadline.FINISHING, at + FINISHING_S),
     )
     if state.audio_s is not None:

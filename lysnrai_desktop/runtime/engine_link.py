@@ -80,6 +80,7 @@ class _Start:
     take: Audio
     from_sample: int
     settings: EngineSettings
+    attempt: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +151,8 @@ class EngineLink:
     def warm(self, settings: EngineSettings) -> None:
         self._items.put(_Warm(settings))
 
-    def start(self, session: int, take: Audio, from_sample: int, settings: EngineSettings) -> None:
-        self._items.put(_Start(session, take, from_sample, settings))
+    def start(self, session: int, take: Audio, from_sample: int, settings: EngineSettings, attempt: int = 1) -> None:
+        self._items.put(_Start(session, take, from_sample, settings, attempt))
 
     def finish(self, session: int) -> None:
         self._items.put(_Finish(session))
@@ -222,11 +223,11 @@ class EngineLink:
         try:
             process = self._require_process(start.settings)
         except Fault as fault:
-            self._post(dictation.EngineFailed(start.session, time.monotonic(), fault.code))
+            self._post(dictation.EngineFailed(start.session, time.monotonic(), fault.code, start.attempt))
             return
         self._tries += 1
         process.send(wire.Start(self._tries, start.from_sample, start.settings.language, start.settings.vocabulary))
-        self._session = _Session(start.session, self._tries, start.take, start.from_sample, process)
+        self._session = _Session(start, self._tries, process)
         process.unanswered = process.lazy = 0
         if process.ready:
             self._look_at = time.monotonic()
@@ -291,20 +292,20 @@ class EngineLink:
                     self._fail(EngineDied.code)
                     return
                 session.advance(end)
-                self._post(dictation.Final(number, at, Segment(start, end, text, language)))
+                self._post(dictation.Final(number, at, Segment(start, end, text, language), session.attempt))
             case wire.Done():
                 if session.final != session.fed or not session.finish.is_set():
                     log.warning("the engine process was done before the end")
                     self._fail(EngineDied.code)
                     return
-                self._post(dictation.EngineDone(number, at))
+                self._post(dictation.EngineDone(number, at, session.attempt))
                 session.stop()
                 self._session = None
                 self._rest()
             case wire.Failed(code=EngineOutOfMemory.code):
                 self._fail(EngineOutOfMemory.code)  # a process gives its memory back when it ends, not before
             case wire.Failed(code=code):
-                self._post(dictation.EngineFailed(number, at, code))
+                self._post(dictation.EngineFailed(number, at, code, session.attempt))
                 self._give_up_session()
                 self._rest()
             case _:
@@ -360,9 +361,9 @@ class EngineLink:
         """Give the process up, and the session with it."""
         self._end_process(0.0)
         if self._session is not None:
-            number = self._session.number
+            number, attempt = self._session.number, self._session.attempt
             self._give_up_session()
-            self._post(dictation.EngineFailed(number, time.monotonic(), code))
+            self._post(dictation.EngineFailed(number, time.monotonic(), code, attempt))
 
     def _give_up_session(self) -> None:
         if self._session is not None:
@@ -394,10 +395,10 @@ def _needs_another(old: EngineSettings, new: EngineSettings) -> bool:
 class _Session:
     """One take on its way into a process, fed by a thread of its own."""
 
-    def __init__(self, number: int, key: int, take: Audio, from_sample: int, process: _Process) -> None:
-        self.number, self.key = number, key
-        """The dictation's, and the process's name for this try."""
-        self.final = self.fed = from_sample
+    def __init__(self, start: _Start, key: int, process: _Process) -> None:
+        self.number, self.attempt, self.key = start.session, start.attempt, key
+        """The dictation's, its name for this try, and the process's."""
+        self.final = self.fed = start.from_sample
         """Ends of what has its final and of what was sent, in samples of the take."""
         self.finish = threading.Event()
         """The take is complete."""
@@ -405,7 +406,7 @@ class _Session:
         self.fed_whole = False
         """All of it, and that it is all, was sent."""
         self.process = process
-        self._take = take
+        self._take = start.take
         self._stopped = False
         self._moved = threading.Condition()
         self._thread = threading.Thread(target=self._feed, name="engine-feeder", daemon=True)

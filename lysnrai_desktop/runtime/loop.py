@@ -376,12 +376,12 @@ class DictationLoop:
                 ports.microphone.open(number, settings.recording.device, self._take())
             case CloseMicrophone(session=number):
                 ports.microphone.close(number)
-            case StartEngine(session=number, from_sample=start):
+            case StartEngine(session=number, from_sample=start, attempt=attempt):
                 session.partial = SpokenText()
                 engine = settings.engine
                 if session.language:
                     engine = replace(engine, language=session.language)
-                ports.engine.start(number, self._take(), start, engine)
+                ports.engine.start(number, self._take(), start, engine, attempt)
             case FinishEngine(session=number):
                 ports.engine.finish(number)
             case CancelEngine(session=number):
@@ -436,8 +436,8 @@ class DictationLoop:
         match effect:
             case OpenTake() | OpenMicrophone():
                 return [MicrophoneFailed(session, now, code)]
-            case StartEngine() | FinishEngine():
-                return [EngineFailed(session, now, code)]
+            case StartEngine(attempt=attempt):
+                return [EngineFailed(session, now, code, attempt)]
             case Insert():
                 return [InsertFailed(session, now, code)]
             case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -274,11 +275,11 @@ def test_a_microphone_that_vanishes_ends_it_and_what_was_heard_is_inserted() -> 
 def test_an_engine_that_dies_is_started_again_behind_its_last_final() -> None:
     effects, _ = play(*LIVE, Final(1, 2.0, HELLO), EngineFailed(1, 2.5, "engine.died"))
 
-    assert only(effects, StartEngine) == [StartEngine(1, 0), StartEngine(1, 48000)]
+    assert only(effects, StartEngine) == [StartEngine(1, 0), StartEngine(1, 48000, attempt=2)]
 
 
 def test_an_engine_that_dies_while_finishing_hears_the_rest_again() -> None:
-    effects, state = play(*SPOKEN, EngineFailed(1, 3.3, "engine.died"), Final(1, 4.0, WORLD), EngineDone(1, 4.1))
+    effects, state = play(*SPOKEN, EngineFailed(1, 3.3, "engine.died"), Final(1, 4.0, WORLD, 2), EngineDone(1, 4.1, 2))
 
     assert [type(effect) for effect in effects if isinstance(effect, StartEngine | FinishEngine)][-2:] == [
         StartEngine,
@@ -292,7 +293,7 @@ def test_an_engine_that_dies_while_finishing_hears_the_rest_again() -> None:
     "before", [(Start(0.0),), LIVE, SPOKEN], ids=["while arming", "while recording", "while finishing"]
 )
 def test_an_engine_that_fails_every_time_leaves_the_take_to_the_user(before: tuple[Event, ...]) -> None:
-    failures = [EngineFailed(1, 3.2, "engine.died") for _ in range(ENGINE_TRIES)]
+    failures = [EngineFailed(1, 3.2, "engine.died", attempt + 1) for attempt in range(ENGINE_TRIES)]
     rest = (MicrophoneLive(1, 3.3), Stop(4.0), TakeClosed(1, 4.1, 2.0))
 
     effects, state = play(*before, *failures, *rest)
@@ -306,7 +307,19 @@ def test_an_engine_that_fails_every_time_leaves_the_take_to_the_user(before: tup
 def test_an_engine_that_says_nothing_is_replaced() -> None:
     effects, _ = play(*SPOKEN, TimedOut(1, 3.0 + FINISHING_S, Deadline.FINISHING))
 
-    assert only(effects, StartEngine)[-1] == StartEngine(1, 48000)
+    assert only(effects, StartEngine)[-1] == StartEngine(1, 48000, attempt=2)
+
+
+def test_what_an_engine_says_after_it_was_given_up_is_not_heard() -> None:
+    silent = TimedOut(1, 3.0 + FINISHING_S, Deadline.FINISHING)
+
+    effects, state = play(*SPOKEN, silent, Final(1, 63.1, WORLD), EngineDone(1, 63.2))
+    assert isinstance(state, Finishing)
+
+    for event in (Final(1, 70.0, WORLD, attempt=2), EngineDone(1, 70.1, attempt=2)):
+        state, new = step(state, event, DEFAULTS)
+        effects += new
+    assert only(effects, Insert) == [Insert(1, SpokenText("Hello. World."))]
 
 
 def test_an_engine_that_is_done_with_an_open_take_is_not_believed() -> None:
@@ -356,9 +369,9 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Voice, sessions, times, st.booleans()),
     st.builds(Silence, sessions, times, st.booleans()),
     st.builds(TakeClosed, sessions, times, st.floats(0, 100)),
-    st.builds(Final, sessions, times, segments),
-    st.builds(EngineDone, sessions, times),
-    st.builds(EngineFailed, sessions, times, codes),
+    st.builds(Final, sessions, times, segments, st.integers(1, 3)),
+    st.builds(EngineDone, sessions, times, st.integers(1, 3)),
+    st.builds(EngineFailed, sessions, times, codes, st.integers(1, 3)),
     st.builds(Inserted, sessions, times, st.sampled_from(Delivery), codes),
     st.builds(InsertFailed, sessions, times, codes),
     st.builds(TimedOut, sessions, times, st.sampled_from(Deadline)),
@@ -462,6 +475,12 @@ ALL_WELL: tuple[Event, ...] = (
 )
 
 
+def of_the_present_engine(event: Event, state: State) -> Event:
+    if isinstance(event, Final | EngineDone | EngineFailed) and not isinstance(state, Idle | Inserting):
+        return replace(event, attempt=state.tries)
+    return event
+
+
 @given(st.lists(st.tuples(st.integers(0, len(ALL_WELL)), faulty), max_size=6), settings)
 def test_with_faults_at_every_point_of_a_dictation_what_was_said_is_delivered_kept_or_cancelled(
     faults: list[tuple[int, Event]], chosen: Settings
@@ -470,7 +489,11 @@ def test_with_faults_at_every_point_of_a_dictation_what_was_said_is_delivered_ke
     for at, event in enumerate(ALL_WELL):
         sequence += [fault for place, fault in faults if place == at]
         sequence.append(event)
-    effects, state = play(*sequence, settings=chosen)
+    state: State = Idle()
+    effects: list[Effect] = []
+    for event in sequence:
+        state, new = step(state, of_the_present_engine(event, state), chosen)
+        effects += new
 
     reports = {report.session: report.outcome for report in only(effects, Report)}
     erased = {effect.session for effect in only(effects, EraseTake)}

@@ -162,7 +162,7 @@ def test_an_engine_that_dies_and_is_replaced_is_a_recovery_that_succeeded() -> N
 
 
 def test_an_engine_that_dies_each_time_is_a_recovery_that_failed() -> None:
-    died = [EngineFailed(1, at, "engine.died") for at in (2.0, 3.0, 4.5)]
+    died = [EngineFailed(1, at, "engine.died", attempt) for attempt, at in enumerate((2.0, 3.0, 4.5), 1)]
     events = play(Start(1.0), MicrophoneLive(1, 1.1), Stop(1.5), TakeClosed(1, 1.6, 0.5), *died)
 
     assert names(events).count("recognition_failed") == 3

@@ -16,16 +16,18 @@ class FakeEngine:
     calls: list[tuple[str, int]] = field(default_factory=list)
     takes: dict[int, Audio] = field(default_factory=dict)
     refusal: Fault | None = None
+    attempts: list[int] = field(default_factory=list)
     languages: list[str] = field(default_factory=list)
     """Of each start."""
 
     def warm(self, settings: EngineSettings) -> None:
         self.calls.append((f"warm {settings.model}", 0))
 
-    def start(self, session: int, take: Audio, from_sample: int, settings: EngineSettings) -> None:
+    def start(self, session: int, take: Audio, from_sample: int, settings: EngineSettings, attempt: int = 1) -> None:
         self.calls.append((f"start {settings.model} from {from_sample}", session))
         self.takes[session] = take
         self.languages.append(settings.language)
+        self.attempts.append(attempt)
         if self.refusal is not None:
             refusal, self.refusal = self.refusal, None
             raise refusal

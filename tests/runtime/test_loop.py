@@ -184,14 +184,14 @@ def bench() -> Bench:
     return Bench()
 
 
-def dictate(bench: Bench, session: int = 1) -> None:
+def dictate(bench: Bench, session: int = 1, attempt: int = 1) -> None:
     bench.feed(
         Start(100.0),
         MicrophoneLive(session, 100.1),
-        Final(session, 102.0, HELLO),
+        Final(session, 102.0, HELLO, attempt),
         Stop(103.0),
         TakeClosed(session, 103.2, 3.0),
-        EngineDone(session, 103.5),
+        EngineDone(session, 103.5, attempt),
     )
 
 
@@ -357,7 +357,7 @@ def test_a_fault_stays_in_the_status_until_the_next_dictation(bench: Bench) -> N
 def test_an_engine_that_is_refused_is_started_again(bench: Bench) -> None:
     bench.engine.refusal = EngineStartFailed()
 
-    dictate(bench)
+    dictate(bench, attempt=2)
 
     assert [call for call, _ in bench.engine.calls[:2]] == ["start base from 0", "start base from 0"]
     assert bench.inserter.inserted == [("Hello there.", "editor")]
@@ -504,10 +504,10 @@ def test_an_engine_fault_in_mid_dictation_is_no_end(running: Bench) -> None:
         Start(0.0),
         MicrophoneLive(1, 0.1),
         EngineFailed(1, 0.2, "engine.died"),
-        Final(1, 0.3, HELLO),
+        Final(1, 0.3, HELLO, attempt=2),
         Stop(0.4),
         TakeClosed(1, 0.5, 0.4),
-        EngineDone(1, 0.6),
+        EngineDone(1, 0.6, attempt=2),
     ):
         running.loop.post(item)
 
