@@ -25,7 +25,6 @@ import os
 import queue
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -33,7 +32,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from PySide6.QtCore import QFileSystemWatcher, QObject, QSocketNotifier, QTimer, Signal
+from PySide6.QtCore import QFileSystemWatcher, QObject, QSocketNotifier, QTimer, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication
 
 from lysnrai_desktop.adapters import process
@@ -92,6 +92,8 @@ ENGINE = (sys.executable, "-m", "lysnrai_desktop.engines.host", "whisper")
 LONGEST_END_S = 4.0
 """A session that ends gives its programs about five seconds."""
 LOG_BYTES = 1_000_000
+TIDY_MS = 3_600_000
+"""Between two looks for kept audio whose time is over; the app may run for weeks."""
 FIRST_SETTINGS = """\
 # LysnrAI Desktop. What is not set here has its default; a mistake is reported and the default serves.
 # All settings: docs/settings.md
@@ -226,6 +228,9 @@ class App:
             self._watcher.directoryChanged.connect(self._apply_settings)
             self._watcher.fileChanged.connect(self._apply_settings)
         self._in_background("takes", self._offer_takes)
+        self._tidying = QTimer(interval=TIDY_MS)
+        self._tidying.timeout.connect(lambda: self._in_background("takes", self._tidy_takes))
+        self._tidying.start()
 
     def shut_down(self) -> None:
         if self._hotkeys is not None:
@@ -260,7 +265,8 @@ class App:
 
     def _apply_settings(self) -> None:
         """Take the combination and the engine that the settings now want."""
-        if self._home.settings.exists():  # some editors write into the file, which its folder does not tell
+        if os.path.exists(self._home.settings):  # noqa: PTH110  Path.exists raises behind a closed folder
+            # some editors write into the file, which its folder does not tell
             self._watcher.addPath(str(self._home.settings))
         settings = self._settings
         self._usage.obey(settings.telemetry)
@@ -332,8 +338,12 @@ class App:
             self._inserter.copy(self._loop.last_text)
 
     def _open_settings(self) -> None:
-        self._settings_file.create(FIRST_SETTINGS)
-        subprocess.Popen(["xdg-open", self._home.settings], start_new_session=True)
+        try:
+            self._settings_file.create(FIRST_SETTINGS)
+        except Fault as fault:
+            self._trouble(fault)
+        else:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._home.settings)))
 
     def _list_microphones(self, deliver: Deliver) -> None:
         items = [Choice(device.name, device.label) for device in self._microphone.devices()]
@@ -351,17 +361,18 @@ class App:
     def _save(self, key: str, value: str) -> None:
         try:
             self._settings_file.set(key, value)
-        except ValueError:
-            self._trouble(SettingsInvalid())
-        except OSError:
-            self._trouble(DiskReadOnly())
+        except Fault as fault:
+            self._trouble(fault)
 
     # --- takes that an earlier dictation left
+
+    def _tidy_takes(self) -> None:
+        self._takes.tidy(time.time(), self._settings.takes.keep_s)
 
     def _offer_takes(self) -> None:
         """Before the offer, so that nothing is offered that is not whole; after it, if the disk refuses."""
         try:
-            self._takes.tidy(time.time(), self._settings.takes.keep_s)
+            self._tidy_takes()
         finally:
             if offered := [record for record in self._takes.records() if record.is_offered]:
                 log.info("%d takes of earlier dictations are offered", len(offered))

@@ -26,7 +26,7 @@ from typing import Any
 
 NAME = "control.sock"
 LOCK = "lock"
-REQUEST_BYTES = 1 << 20
+REQUEST_BYTES = 16 << 20
 """The largest request: text for `insert`."""
 
 Request = dict[str, Any]
@@ -172,7 +172,7 @@ def _through(folder: Path) -> Iterator[str]:
 
 
 def _read_request(connection: socket.socket) -> Request | None:
-    data = b""
+    data = bytearray()
     while not data.endswith(b"\n"):
         more = connection.recv(65536)
         if not more or len(data) + len(more) > REQUEST_BYTES:

@@ -120,7 +120,7 @@ class Journal:
     def _new_id(self, started: float) -> str:
         """UTC time for people who look into the folder, and chance for two in one second."""
         stamp = datetime.fromtimestamp(started, UTC).strftime(takes.ID_TIME)
-        while (new := f"{stamp}-{secrets.token_hex(2)}") == self._last_id or (self.folder / f"{new}.wav").exists():
+        while (new := f"{stamp}-{secrets.token_hex(2)}") == self._last_id or os.path.exists(self.folder / f"{new}.wav"):  # noqa: PTH110  Path.exists raises behind a closed folder
             pass
         self._last_id = new
         return new

@@ -9,6 +9,8 @@ Imports: core. May be imported by: app, cli.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import logging
 import os
 import re
@@ -17,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lysnrai_desktop.core.faults import DiskFull, DiskReadOnly, SettingsInvalid
 from lysnrai_desktop.core.settings import Problem, Settings, override, parse
 
 log = logging.getLogger(__name__)
@@ -64,36 +67,41 @@ class SettingsFile:
     def set(self, key: str, value: str | bool | float | list[str]) -> None:
         """Write one setting ("engine.model"), atomically, with all comments kept.
 
-        Raises OSError where the disk refuses, ValueError where the file is no TOML.
+        Raises SettingsInvalid where the file is no TOML or has something else in the section's place, DiskFault.
         """
         import tomlkit
         from tomlkit.exceptions import ParseError
 
-        text = self._path.read_text("utf-8") if self._path.exists() else ""
-        try:
-            document = tomlkit.parse(text)
-        except ParseError as error:
-            raise ValueError("settings.toml cannot be read, so it is left alone") from error
         section, _, name = key.partition(".")
-        if section not in document:
-            document.add(section, tomlkit.table())
-        document[section][name] = value
+        try:
+            document = tomlkit.parse(self._path.read_text("utf-8") if self._path.exists() else "")
+            if section not in document:
+                document.add(section, tomlkit.table())
+            document[section][name] = value
+        except (ParseError, UnicodeDecodeError, TypeError):
+            raise SettingsInvalid("settings.toml cannot be understood, so it is left alone") from None
+        except OSError:
+            raise DiskReadOnly("settings.toml cannot be read") from None
         self._write(tomlkit.dumps(document))
 
     def create(self, text: str) -> None:
-        """Write a first file, unless there is one."""
+        """Write a first file, unless there is one. Raises DiskFault."""
         if not self._path.exists():
             self._write(text)
 
     def _write(self, text: str) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = self._path.with_suffix(".toml.new")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(self._path)
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._path)
+        except OSError as error:
+            fault = DiskFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else DiskReadOnly
+            raise fault from None
 
     def _stamp(self) -> tuple[int, int, int] | None:
         try:
@@ -108,8 +116,9 @@ class SettingsFile:
             text = self._path.read_bytes().decode("utf-8")
             settings, problems = parse(tomllib.loads(text))
             complaints += [Complaint(_line_of(problem.key, text), problem) for problem in problems]
-            if self._path.stat().st_mode & 0o077:
-                self._path.chmod(0o600)
+            with contextlib.suppress(OSError):  # another's file, or a disk that cannot be written: it can still be read
+                if self._path.stat().st_mode & 0o077:
+                    self._path.chmod(0o600)
         except FileNotFoundError:
             settings = Settings()
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

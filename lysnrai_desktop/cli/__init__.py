@@ -166,8 +166,8 @@ def _sentence(status: dict[str, Any]) -> str:
 
 
 def _insert(_: argparse.Namespace) -> int:
-    text = sys.stdin.read()
-    answer = next(iter(_ask({"verb": "insert", "text": text})), {"error": "insert.not_delivered"})
+    text = sys.stdin.buffer.read().decode("utf-8", errors="replace")
+    answer = next(iter(_ask({"verb": "insert", "text": text})), {"error": "insert.unavailable"})
     if answer.get("error"):
         return fail(answer["error"])
     print(texts.outcome(answer["delivery"]))

@@ -77,7 +77,10 @@ def _get(options: argparse.Namespace) -> int:
         question = f"Download {offer.model.name} ({offer.size_bytes / 1e6:.0f} MB) from {offer.server}? [y/N] "
         if options.yes or not sys.stdin.isatty():
             return bool(options.yes)
-        return input(question).strip().lower() in {"y", "yes"}
+        try:
+            return input(question).strip().lower() in {"y", "yes"}
+        except EOFError:
+            return False
 
     try:
         models.get(options.name, consent=consent, progress=lambda now: bar.show(now.done_bytes, now.total_bytes))

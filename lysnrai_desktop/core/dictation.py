@@ -519,7 +519,8 @@ def _recording(state: Recording, event: Event, settings: Settings) -> Step:
             finishing, effects = _stop(state, at)
             return replace(finishing, code=code), (*effects, Tell(session, code))
         case EngineFailed(code=code):
-            return _engine_failed(state, state.transcript.end, code)
+            # whether somebody speaks is not known until the next engine has caught up
+            return _engine_failed(replace(state, quiet_since=None), state.transcript.end, code)
         case Start() | MicrophoneLive() | TakeClosed() | EngineDone() | Inserted() | InsertFailed() | TimedOut():
             return state, ()
         case _:

@@ -93,6 +93,8 @@ class Control:
             result = results.get(timeout=INSERT_S)
         except Fault as fault:
             result = fault
+        except queue.Empty:
+            result = InsertUnavailable("the inserter does not answer")
         if isinstance(result, Fault):
             return {"error": result.code}
         return {"delivery": result.delivery.value, "code": result.code}
@@ -102,5 +104,8 @@ class Control:
             return {"error": InsertUnavailable.code}
         results: queue.SimpleQueue[Fault | None] = queue.SimpleQueue()
         self.inserter.undo(results.put)
-        refused = results.get(timeout=INSERT_S)
+        try:
+            refused = results.get(timeout=INSERT_S)
+        except queue.Empty:
+            refused = InsertUnavailable("the inserter does not answer")
         return {"error": refused.code} if refused else {}

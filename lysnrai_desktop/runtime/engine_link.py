@@ -108,12 +108,20 @@ class _Gone:
 
 
 @dataclass(frozen=True, slots=True)
+class _Unread:
+    """The take of a session could not be read: what the disk said."""
+
+    session: _Session
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class _ShutDown:
     pass
 
 
 _Request = _Warm | _Start | _Finish | _Cancel
-_Answer = _Said | _Gone
+_Answer = _Said | _Gone | _Unread
 _Item = _Request | _Answer | _ShutDown
 
 
@@ -203,8 +211,12 @@ class EngineLink:
             case _Gone(process=process) if process is self._process:
                 log.warning("the engine process %s", "is garbled" if item.garbled else "ended")
                 self._fail(EngineDied.code if process.ready else EngineStartFailed.code)
-            case _Said() | _Gone():
-                pass  # of a process that was given up
+            case _Unread(session=session, code=code) if session is self._session:
+                self._give_up_session()
+                self._post(dictation.EngineFailed(session.number, time.monotonic(), code, session.attempt))
+                self._rest()
+            case _Said() | _Gone() | _Unread():
+                pass  # of a process or a session that was given up
             case _:
                 assert_never(item)
 
@@ -425,6 +437,12 @@ class _Session:
         self.finish.set()
 
     def _feed(self) -> None:
+        try:
+            self._feed_all()
+        except Fault as fault:  # the disk cannot read what it took
+            self.process.put(_Unread(self, fault.code))
+
+    def _feed_all(self) -> None:
         ended = False
         while not ended and not self._stopped:
             readable, ended = self._take.wait(self.fed, POLL_S)

@@ -333,7 +333,18 @@ class DictationLoop:
             self.post(Trouble(answer.code))
 
     def _dictating(self) -> bool:
-        return isinstance(self._state, Arming | Recording)
+        """Whether the user's next press means "stop": somebody is recorded, or will be without another press."""
+        match self._state:
+            case Recording():
+                return True
+            case Arming(stop_at=stop_at):
+                return stop_at is None
+            case Finishing(again=again) | Inserting(again=again):
+                return again
+            case Idle():
+                return False
+            case _:
+                assert_never(self._state)
 
     def _advance(self, event: Event) -> None:
         pending: list[Event] = [event]

@@ -153,9 +153,10 @@ class Models:
         if model is None:
             return _own(name_or_folder)
         folder = self._folder / model.name
-        if not folder.is_dir():
+        if not os.path.isdir(folder):  # noqa: PTH112  Path.is_dir raises behind a closed folder
             raise ModelMissing(model.name)
-        wrong = first_wrong(model, folder)
+        with _disk_faults():
+            wrong = first_wrong(model, folder)
         if wrong is not None:
             raise ModelDamaged(model.name, wrong)
         return ModelPath(folder, model.name, verified=True)
@@ -358,11 +359,12 @@ def _sources(settings: ModelSettings, environ: Mapping[str, str]) -> tuple[Sourc
 
 
 def _own(folder: str) -> ModelPath:
-    path = Path(os.path.expanduser(folder))  # noqa: PTH111 - Path.expanduser raises where there is no such user
-    if not path.is_dir():
+    # os.path, for Path raises where there is no such user, behind a closed folder, and for a name that is too long
+    path = Path(os.path.abspath(os.path.expanduser(folder)))  # noqa: PTH100, PTH111
+    if not os.path.isdir(path):  # noqa: PTH112
         raise ModelUnknown("no model of that name, no such folder")
     for name in ("model.bin", "config.json", "tokenizer.json"):
-        if not (path / name).is_file():
+        if not os.path.isfile(path / name):  # noqa: PTH113
             raise ModelDamaged("the folder", name)
     if not any(entry.is_file() for entry in path.glob("vocabulary.*")):
         raise ModelDamaged("the folder", "vocabulary.txt")

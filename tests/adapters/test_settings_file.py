@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lysnrai_desktop.adapters.settings_file import SettingsFile, overrides_from
+from lysnrai_desktop.core.faults import DiskReadOnly, SettingsInvalid
 from lysnrai_desktop.core.settings import Settings
 
 
@@ -107,10 +108,24 @@ def test_writing_one_setting_keeps_every_comment(path: Path) -> None:
 def test_a_file_that_cannot_be_understood_is_not_overwritten(path: Path) -> None:
     write(path, "[engine\n")
 
-    with pytest.raises(ValueError, match="left alone"):
+    with pytest.raises(SettingsInvalid, match="left alone"):
         SettingsFile(path).set("engine.model", "tiny.en")
 
     assert path.read_text("utf-8") == "[engine\n"
+
+
+def test_something_else_in_the_place_of_a_section_is_left_alone_too(path: Path) -> None:
+    write(path, "engine = 3\n")
+
+    with pytest.raises(SettingsInvalid):
+        SettingsFile(path).set("engine.model", "tiny.en")
+
+
+def test_a_disk_that_refuses_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file where the folder should be")
+
+    with pytest.raises(DiskReadOnly):
+        SettingsFile(tmp_path / "home" / "settings.toml").create("# first\n")
 
 
 def test_others_lose_their_view_of_it(path: Path) -> None:

@@ -333,6 +333,21 @@ def test_toggle_starts_and_stops(bench: Bench) -> None:
     assert bench.state == "finishing"
 
 
+def test_a_press_after_one_that_was_too_short_goes_on_recording(bench: Bench) -> None:
+    bench.feed(Start(100.0), Stop(100.2), Toggle(100.3), MicrophoneLive(1, 100.4))
+
+    assert bench.state == "recording"
+
+
+def test_a_press_while_the_next_dictation_waits_takes_it_back(bench: Bench) -> None:
+    bench.feed(
+        Start(100.0), MicrophoneLive(1, 100.1), Final(1, 102.0, HELLO), Stop(103.0), Toggle(103.1), Toggle(103.2)
+    )
+    bench.feed(TakeClosed(1, 103.2, 3.0), EngineDone(1, 103.5))
+
+    assert bench.state == "idle"
+
+
 def test_a_microphone_that_is_refused_is_told_with_a_cue(bench: Bench) -> None:
     bench.microphone.refusal = MicrophoneMissing()
 

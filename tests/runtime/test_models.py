@@ -155,6 +155,12 @@ def test_a_damaged_model_is_not_used_and_the_file_is_named(folder: Path) -> None
     assert (damaged.value.model, damaged.value.file) == ("made", "tokenizer.json")
 
 
+@pytest.mark.parametrize("name", ["a" * 300, "~nobody-of-that-name/model", "/proc/1/cwd/model"])
+def test_a_folder_that_cannot_even_be_looked_at_is_unknown(folder: Path, name: str) -> None:
+    with pytest.raises(ModelUnknown):
+        store(folder).locate(name)
+
+
 def test_an_own_folder_is_used_and_marked_as_not_verified(folder: Path, tmp_path: Path) -> None:
     own = write_folder(tmp_path / "my model")
     (own / "model.bin").write_bytes(b"trained at home")
