@@ -207,6 +207,7 @@ def _stream(sound: Any, route: _Route, hear: Hear, finished: Callable[[], None])
             code = _code(error)
             if code == _INVALID_CHANNEL_COUNT and channels < route.channels:
                 channels = route.channels
+                import numpy as np  # noqa: F401  needed to mix down: loaded now, and not in the first callback
             elif code == _INVALID_SAMPLE_RATE and rate_hz != route.device_rate_hz:
                 rate_hz = route.device_rate_hz
             else:

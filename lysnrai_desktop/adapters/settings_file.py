@@ -90,15 +90,16 @@ class SettingsFile:
             self._write(text)
 
     def _write(self, text: str) -> None:
-        fresh = self._path.with_suffix(".toml.new")
+        place = self._path.resolve()  # a link into somebody's collection of settings stays one
+        fresh = place.with_suffix(".toml.new")
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            fresh.replace(self._path)
+            fresh.replace(place)
         except OSError as error:
             fault = DiskFull if error.errno in (errno.ENOSPC, errno.EDQUOT) else DiskReadOnly
             raise fault from None

@@ -218,6 +218,8 @@ def create(folder: Path, take_id: str) -> int:
         new.rename(folder / f"{take_id}.wav")
     except OSError:
         os.close(fd)
+        with contextlib.suppress(OSError):
+            new.unlink()  # or the next attempt would find it in its way
         raise
     return fd
 

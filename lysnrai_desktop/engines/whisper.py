@@ -431,6 +431,8 @@ def _load(load: wire.Load) -> _Model:
             threads = load.threads or _threads()
             model = _Model(str(folder), device=device, compute_type=compute_type, cpu_threads=threads)
             _splice(model, folder / "model.bin")
+            if device != "cpu":  # cuBLAS is looked for when it is first needed, and may not be there
+                model.read_sentence()
             return model
         except MemoryError:
             fault = EngineOutOfMemory(device)

@@ -47,6 +47,10 @@ class Bench:
         assert heard.first.wait(DEADLINE_S)
         return heard
 
+    def opening(self) -> bool:
+        job = self.microphone._job
+        return job is not None and job.name == "open"
+
     def failure(self) -> tuple[int, str]:
         event = self.events.get(timeout=DEADLINE_S)
         assert isinstance(event, MicrophoneFailed)
@@ -275,6 +279,7 @@ def test_a_stream_that_opens_when_nobody_waits_any_more_is_closed(bench: Bench) 
     eventually(lambda: portaudio_threads() == workers, "those that other tests left behind have ended")
     bench.server.freeze()
     bench.microphone.open(1, "", Heard())
+    eventually(bench.opening, "it is being opened")
     bench.microphone.close(1)
     eventually(lambda: portaudio_threads() > workers, "the one that hangs is left behind")
 

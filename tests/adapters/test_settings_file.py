@@ -105,6 +105,17 @@ def test_writing_one_setting_keeps_every_comment(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_link_to_the_file_stays_a_link(path: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "dotfiles.toml"
+    write(elsewhere, "# mine\n")
+    path.symlink_to(elsewhere)
+
+    SettingsFile(path).set("engine.model", "tiny.en")
+
+    assert path.is_symlink()
+    assert 'model = "tiny.en"' in elsewhere.read_text("utf-8")
+
+
 def test_a_file_that_cannot_be_understood_is_not_overwritten(path: Path) -> None:
     write(path, "[engine\n")
 

@@ -134,6 +134,7 @@ class X11Hotkeys:
         """Tell it, and try again; on the thread of the connection that is gone, whose last deed this is."""
         wanted = {name: bound.combo for name, bound in self._bound.items()}
         held, self._bound, self._cancel, self._down = list(self._down.values()), {}, set(), {}
+        self._cancel_down = 0
         self._lost(HotkeyUnavailable())
         for name in held:  # nobody will tell when it goes up
             self._on_edge(Edge(False, time.monotonic(), name))
