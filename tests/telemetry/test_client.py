@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import signal
 import sqlite3
 import stat
 import subprocess
@@ -629,54 +628,84 @@ def test_closing_needs_no_network_and_keeps_to_its_budget(
     assert books(tmp_path).captured == 1
 
 
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # forking with threads is the test
-def test_a_forked_child_is_a_session_of_its_own_in_the_same_queue(
-    opened: Callable[..., Telemetry], service: Service, tmp_path: Path
-) -> None:
-    client = opened(service.url)
-    client.start()
-    client.record("lifecycle", "app_started", metrics={"who": 1})
-    child = os.fork()
-    if child == 0:
-        outcome = client.record("lifecycle", "app_started", metrics={"who": 2})
-        client.close()
-        os._exit(0 if outcome in {Recorded.STORED, Recorded.HELD} else 1)
-    _, status = os.waitpid(child, 0)
-    client.record("lifecycle", "app_stopped", metrics={"who": 1})
-    client.flush()
+FORKED = """
+import os, signal, sys
+from pathlib import Path
+from telemetry import Recorded, Telemetry
+from telemetry.testing import PRODUCT_KEY
+from tests.telemetry.test_client import PROFILE
 
-    assert status == 0
+client = Telemetry(Path(sys.argv[1]), PROFILE, url=sys.argv[2], product_key=PRODUCT_KEY)
+client.choose("all")
+client.start()
+client.record("lifecycle", "app_started", metrics={"who": 1})
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    outcome = client.record("lifecycle", "app_started", metrics={"who": 2})
+    client.close()
+    os._exit(0 if outcome in {Recorded.STORED, Recorded.HELD} else 1)
+_, status = os.waitpid(child, 0)
+client.record("lifecycle", "app_stopped", metrics={"who": 1})
+client.flush()
+client.close(5)
+sys.exit(status != 0)
+"""
+
+
+def forking(script: str, home: Path, url: str) -> int:
+    """Run it in a process of its own, and not measured: coverage's own lock does not survive a fork with threads."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")}
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script, str(home), url]
+    return subprocess.run(command, env=environment, timeout=120, check=False).returncode
+
+
+def test_a_forked_child_is_a_session_of_its_own_in_the_same_queue(service: Service, tmp_path: Path) -> None:
+    assert forking(FORKED, tmp_path, service.url) == 0
+
     told = [(each["metrics"]["who"], each["sessionSeq"], each["eventSeq"]) for each in service.events.values()]
     assert told == [(1, 1, 1), (2, 2, 1), (1, 1, 2)]
     assert books(tmp_path) == Ledger(captured=3, delivered=3)
 
 
-@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # forking with threads is the test
-def test_a_fork_while_other_threads_record_leaves_no_lock_behind(
-    opened: Callable[..., Telemetry], service: Service, tmp_path: Path
-) -> None:
-    client = opened(service.url)
-    client.start()
-    ending = threading.Event()
+FORKING = """
+import os, signal, sys, threading
+from pathlib import Path
+from telemetry import Telemetry
+from telemetry.testing import PRODUCT_KEY
+from tests.telemetry.test_client import PROFILE
 
-    def record() -> None:
-        while not ending.is_set():
-            client.record("lifecycle", "app_started")
+client = Telemetry(Path(sys.argv[1]), PROFILE, url=sys.argv[2], product_key=PRODUCT_KEY)
+client.start()
+client.choose("all")
+ending = threading.Event()
 
-    threads = [threading.Thread(target=record) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for _ in range(10):
-        child = os.fork()
-        if child == 0:
-            signal.alarm(20)  # what hangs is killed
-            client.record("lifecycle", "app_started", "error")
-            client.close()
-            os._exit(0)
-        assert os.waitpid(child, 0)[1] == 0
-    ending.set()
-    for thread in threads:
-        thread.join()
+def record():
+    while not ending.is_set():
+        client.record("lifecycle", "app_started")
+
+threads = [threading.Thread(target=record) for _ in range(2)]
+for thread in threads:
+    thread.start()
+statuses = []
+for _ in range(10):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)  # what hangs is killed
+        client.record("lifecycle", "app_started", "error")
+        client.close()
+        os._exit(0)
+    statuses.append(os.waitpid(child, 0)[1])
+ending.set()
+for thread in threads:
+    thread.join()
+client.close()
+sys.exit(any(statuses))
+"""
+
+
+def test_a_fork_while_other_threads_record_leaves_no_lock_behind(service: Service, tmp_path: Path) -> None:
+    assert forking(FORKING, tmp_path, service.url) == 0
 
     assert books(tmp_path).captured > 10
 
