@@ -123,9 +123,10 @@ def test_hotkeys_come_and_go_with_the_settings(app: App, desktop: VirtualDesktop
         app.until("idle")
         desktop.screen.key_up("f7")
 
-        settings.write_text(SETTINGS + '[hotkey]\ntoggle = "f7"\n')
+        settings.write_text(SETTINGS + '[hotkey]\ntoggle = "f8"\n')
         eventually(lambda: others.free([parse("f6")]), "the old one is given back")
-        desktop.screen.press("f7")
+        eventually(lambda: not others.free([parse("f8")]), "the new one is taken")
+        desktop.screen.press("f8")
         app.until("recording")
 
 

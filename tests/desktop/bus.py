@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,13 +54,19 @@ class Notification:
 @contextlib.contextmanager
 def session_bus(folder: Path, environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
     """Run a session bus; yields the variable that leads programs to it."""
-    socket = folder / "bus"
+    path = folder / "bus"
     configuration = folder / "bus.conf"
-    configuration.write_text(_BUS.format(socket=socket), encoding="utf-8")
+    configuration.write_text(_BUS.format(socket=path), encoding="utf-8")
     command = ("dbus-daemon", f"--config-file={configuration}", "--nofork", "--nopidfile", "--nosyslog")
     with running(command, environment, log=folder / "bus.log"):
-        eventually(socket.exists, "session bus listens")
-        yield {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={socket}"}
+        eventually(lambda: _answers(path), "session bus listens")
+        yield {"DBUS_SESSION_BUS_ADDRESS": f"unix:path={path}"}
+
+
+def _answers(path: Path) -> bool:
+    """The socket's file is there before anybody listens on it."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        return connection.connect_ex(str(path)) == 0
 
 
 class NotificationService:
