@@ -72,7 +72,6 @@ class Journal:
         self._on_fault = on_fault
         self.wall = wall
         self._refused = ""
-        self._last_id = ""
         self._unfinished: set[RecordedTake] = set()
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -120,10 +119,7 @@ class Journal:
     def _new_id(self, started: float) -> str:
         """UTC time for people who look into the folder, and chance for two in one second."""
         stamp = datetime.fromtimestamp(started, UTC).strftime(takes.ID_TIME)
-        while (new := f"{stamp}-{secrets.token_hex(2)}") == self._last_id or os.path.exists(self.folder / f"{new}.wav"):  # noqa: PTH110  Path.exists raises behind a closed folder
-            pass
-        self._last_id = new
-        return new
+        return f"{stamp}-{secrets.token_hex(4)}"
 
 
 class RecordedTake:
