@@ -266,12 +266,12 @@ def test_after_kill_9_at_any_moment_the_file_is_valid_and_has_all_that_could_be_
     left = samples_of(wav)
     assert len(left) // 2 >= readable
     assert left == counting(0, len(left) // 2)
-    (record,) = TakeFolder(tmp_path / "takes").records()
+    takes = TakeFolder(tmp_path / "takes")
+    takes.tidy(0.0, 0.0)  # the next start: the last block may lie behind what the header counts
+    (record,) = takes.records()
     assert (record.outcome, record.rate_hz) == (None, RATE_HZ)
-    with TakeFolder(tmp_path / "takes").open(record.id) as take:  # the last block may lie behind what the header counts
-        assert take.read(0, 1 << 30) == counting(0, record.samples)
+    assert record.samples >= len(left) // 2
     assert samples_of(wav) == counting(0, record.samples)
-    assert len(left) // 2 <= record.samples
 
 
 # --- readers
