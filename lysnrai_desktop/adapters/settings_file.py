@@ -26,7 +26,12 @@ log = logging.getLogger(__name__)
 
 _SECTION = re.compile(r"^\s*\[\s*([\w.\"-]+)\s*\]")
 _KEY = re.compile(r"^\s*([\w\"-]+)\s*=")
-_OTHER_NAMES = {"PLATFORM_SERVICE_URL": "telemetry.url", "PLATFORM_PRODUCT_KEY": "telemetry.product_key"}
+_OTHER_NAMES = {
+    "AZURE_SPEECH_REGION": "azure.region",
+    "AZURE_SPEECH_ENDPOINT": "azure.endpoint",
+    "PLATFORM_SERVICE_URL": "telemetry.url",
+    "PLATFORM_PRODUCT_KEY": "telemetry.product_key",
+}
 _NEVER = (-1, -1, -1)
 _TOML_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 

@@ -14,7 +14,18 @@
     │   ├── EngineDied           engine.died              ended without being asked
     │   ├── EngineTimeout        engine.timeout           did not answer in time
     │   ├── EngineOutOfMemory    engine.out_of_memory
-    │   └── LanguageUnsupported  engine.language          the model cannot do the chosen language
+    │   ├── LanguageUnsupported  engine.language          the model cannot do the chosen language
+    │   └── AzureFault
+    │       ├── AzureNotConfigured   azure.not_configured no key, or neither region nor endpoint
+    │       ├── AzureSdkMissing      azure.sdk_missing    the Speech SDK is not installed, or cannot be loaded
+    │       ├── AzureKeyRefused      azure.key            401 or 403; or a key that cannot be one
+    │       ├── AzureBadRequest      azure.bad_request    400: language, endpoint or an option is not accepted
+    │       ├── AzureThrottled       azure.throttled      429: too many requests at once
+    │       ├── AzureQuota           azure.quota          the subscription is used up
+    │       ├── AzureUnavailable     azure.unavailable    5xx, or the service says it failed
+    │       ├── AzureUnreachable     azure.unreachable    network, name, TLS or proxy; or no answer in time
+    │       ├── AzureMute            azure.mute           connected, and no answer to speech
+    │       └── AzureLost            azure.lost           the connection broke and did not come back
     ├── ModelFault
     │   ├── ModelUnknown         model.unknown            no such name in the catalogue, no such folder
     │   ├── ModelMissing         model.missing            not on this disk, no source has it
@@ -38,6 +49,7 @@
     ├── TakeFault
     │   ├── TakeUnknown          take.unknown             no take of that name
     │   └── TakeBusy             take.busy                being recorded, or another process is working on it
+    ├── KeyringUnavailable       keyring.unavailable      there is none, it is locked, or it does not answer
     ├── SettingsInvalid          settings.invalid         a value in settings.toml cannot be used
     └── AudioFileUnreadable      audio_file.unreadable    `transcribe` was given what is not audio
 
@@ -124,6 +136,55 @@ class EngineOutOfMemory(EngineFault):
 
 class LanguageUnsupported(EngineFault):
     code = "engine.language"
+
+
+class AzureFault(EngineFault):
+    pass
+
+
+class AzureNotConfigured(AzureFault):
+    code = "azure.not_configured"
+
+
+class AzureSdkMissing(AzureFault):
+    code = "azure.sdk_missing"
+
+
+class AzureKeyRefused(AzureFault):
+    code = "azure.key"
+
+
+class AzureBadRequest(AzureFault):
+    code = "azure.bad_request"
+
+
+class AzureThrottled(AzureFault):
+    code = "azure.throttled"
+    retryable = True
+
+
+class AzureQuota(AzureFault):
+    code = "azure.quota"
+
+
+class AzureUnavailable(AzureFault):
+    code = "azure.unavailable"
+    retryable = True
+
+
+class AzureUnreachable(AzureFault):
+    code = "azure.unreachable"
+    retryable = True
+
+
+class AzureMute(AzureFault):
+    code = "azure.mute"
+    retryable = True
+
+
+class AzureLost(AzureFault):
+    code = "azure.lost"
+    retryable = True
 
 
 class ModelFault(Fault):
@@ -225,6 +286,10 @@ class TakeUnknown(TakeFault):
 class TakeBusy(TakeFault):
     code = "take.busy"
     retryable = True
+
+
+class KeyringUnavailable(Fault):
+    code = "keyring.unavailable"
 
 
 class SettingsInvalid(Fault):

@@ -15,7 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
-_ENCRYPTED = re.compile(r"https://\S+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/\S*)?")
+_HERE = r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?(/\S*)?"
+_WEB = (rf"(https://\S+|http://{_HERE})?", "must begin with https:// (http:// only for this computer)")
+_STREAM = (rf"((wss|https)://\S+|(ws|http)://{_HERE})?", "must begin with wss:// (ws:// only for this computer)")
+_REGION = (r"[a-z0-9-]*", 'must be a region\'s short name, such as "westeurope"')
+_HOST_AND_PORT = (r"([^\s:/@]+:\d{1,5})?", "must be a host and a port, with a colon between")
 
 
 def _number(default: float, low: float, high: float) -> Any:
@@ -24,6 +28,11 @@ def _number(default: float, low: float, high: float) -> Any:
 
 def _choice(default: str, *choices: str) -> Any:
     return field(default=default, metadata={"choices": choices})
+
+
+def _shaped(shape: tuple[str, str]) -> Any:
+    """A text, "" by default, that matches the first as a whole; the second says what is wrong with another."""
+    return field(default="", metadata={"shape": shape})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,10 @@ class RecordingSettings:
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
+    backend: str = _choice("auto", "auto", "azure", "local")
+    """Who recognises speech: Azure Speech, this computer, or whichever is preferred and works."""
+    prefer: str = _choice("azure", "azure", "local")
+    """With backend "auto": who is asked first. Azure counts once it is configured."""
     model: str = "base"
     """A name from `lysnrai models list`, or a folder of the user's own."""
     language: str = "auto"
@@ -74,6 +87,30 @@ class EngineSettings:
     """0: as many as there are cores, at most 4."""
     compute_type: str = _choice("auto", "auto", "int8", "int8_float32", "int8_float16", "float16", "float32")
     device: str = _choice("auto", "auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True, slots=True)
+class AzureSettings:
+    """The key is no setting: it is in the system's keyring, or in AZURE_SPEECH_KEY."""
+
+    region: str = _shaped(_REGION)
+    endpoint: str = _shaped(_STREAM)
+    """An address in place of the region's."""
+    certificate: str = ""
+    """A PEM file with the one certificate that is trusted, for an endpoint of one's own."""
+    proxy: str = _shaped(_HOST_AND_PORT)
+    profanity: str = _choice("masked", "masked", "raw", "removed")
+    segmentation_silence_ms: int = field(default=0, metadata={"low": 0, "high": 5000})
+    """The silence that ends a sentence; 0: the service's own measure."""
+    dictation: bool = True
+    """Punctuation is spoken: "comma", "new line"."""
+    preconnect: bool = False
+    """Be connected also while nobody dictates, so that the first words come sooner."""
+
+    @property
+    def is_located(self) -> bool:
+        """Whether it is said where the service is."""
+        return bool(self.endpoint or self.region)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +162,7 @@ class OverlaySettings:
 class TelemetrySettings:
     collect: str = _choice("ask", "ask", "off", "errors", "all")
     """What the user agrees to; before he has chosen ("ask") nothing is recorded."""
-    url: str = field(default="", metadata={"encrypted": True})
+    url: str = _shaped(_WEB)
     """Of the platform service; "": nothing is ever sent."""
     product_key: str = ""
     """Public: names the product to the service, which gives this install a token for it."""
@@ -136,6 +173,7 @@ class Settings:
     hotkey: HotkeySettings = field(default_factory=HotkeySettings)
     recording: RecordingSettings = RecordingSettings()
     engine: EngineSettings = EngineSettings()
+    azure: AzureSettings = AzureSettings()
     models: ModelSettings = ModelSettings()
     insertion: InsertionSettings = field(default_factory=InsertionSettings)
     polish: PolishSettings = field(default_factory=PolishSettings)
@@ -236,8 +274,9 @@ def _checked(spec: Field[Any], default: object, value: object) -> tuple[str, obj
     choices = spec.metadata.get("choices")
     if choices and value not in choices:
         return f"must be one of {', '.join(choices)}", None
-    if spec.metadata.get("encrypted") and value and not _ENCRYPTED.fullmatch(value):
-        return "must begin with https:// (http:// only for this computer)", None
+    shape, reason = spec.metadata.get("shape", (".*", ""))
+    if reason and not re.fullmatch(shape, value):
+        return reason, None
     if any(ord(character) < 32 for character in value):
         return "must not have control characters", None
     return "", value

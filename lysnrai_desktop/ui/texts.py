@@ -83,6 +83,46 @@ FAULTS: Mapping[str, Advice] = {
         "The chosen model does not know the chosen language.",
         "Choose a multilingual model in the menu, or change engine.language in the settings file.",
     ),
+    "azure.not_configured": Advice(
+        "Azure Speech has no key, or does not know its region.",
+        "Run “lysnrai azure key” in a terminal, and set azure.region in the settings file.",
+    ),
+    "azure.sdk_missing": Advice(
+        "The software for Azure Speech is not installed.",
+        "Install LysnrAI with its extra “azure”. Until then this computer recognises speech by itself.",
+    ),
+    "azure.key": Advice(
+        "Azure Speech does not accept the key.",
+        "Run “lysnrai azure key” to give it another, and see whether azure.region is that of the key.",
+    ),
+    "azure.bad_request": Advice(
+        "Azure Speech does not accept the request.",
+        "Check engine.language and the section [azure] in the settings file.",
+    ),
+    "azure.throttled": Advice(
+        "Azure Speech has too many requests just now.",
+        "Nothing to do: it is tried again later.",
+    ),
+    "azure.quota": Advice(
+        "What the Azure subscription includes is used up.",
+        "Change the plan, or wait until the month is over. Until then, choose This computer under Speech engine.",
+    ),
+    "azure.unavailable": Advice(
+        "Azure Speech is out of order at the moment.",
+        "Nothing to do: the next dictation tries it again.",
+    ),
+    "azure.unreachable": Advice(
+        "Azure Speech cannot be reached.",
+        "Check the network. “lysnrai doctor azure” in a terminal says how far it gets.",
+    ),
+    "azure.mute": Advice(
+        "Azure Speech does not answer.",
+        "Nothing to do: the next dictation tries it again.",
+    ),
+    "azure.lost": Advice(
+        "The connection to Azure Speech broke.",
+        "Check the network. The next dictation tries it again.",
+    ),
     "model.unknown": Advice(
         "The settings name a model that does not exist.",
         "Choose one under Model in the menu.",
@@ -154,6 +194,10 @@ FAULTS: Mapping[str, Advice] = {
     "take.busy": Advice(
         "This recording is being worked on.",
         "Try again when that is done.",
+    ),
+    "keyring.unavailable": Advice(
+        "The system's keyring is missing, locked or does not answer.",
+        "Unlock it, or put the key into the variable AZURE_SPEECH_KEY.",
     ),
     "settings.invalid": Advice(
         "A line in the settings file cannot be used; the default serves instead.",
