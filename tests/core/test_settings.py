@@ -193,3 +193,39 @@ def _as_toml(value: object) -> str:
     if isinstance(value, tuple):
         return json_text(list(value))
     return json_text(value)
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "good"),
+    [
+        ("azure.region", "westeurope", True),
+        ("azure.region", "westeurope.evil.example/", False),
+        ("azure.endpoint", "wss://speech.example", True),
+        ("azure.endpoint", "https://mine.cognitiveservices.azure.com/", True),
+        ("azure.endpoint", "ws://127.0.0.1:4010", True),
+        ("azure.endpoint", "ws://speech.example", False),
+        ("azure.proxy", "proxy.example:3128", True),
+        ("azure.proxy", "http://proxy.example:3128", False),
+        ("azure.proxy", "user:word@proxy.example:3128", False),
+    ],
+)
+def test_the_key_of_azure_goes_only_where_the_settings_clearly_say(key: str, text: str, good: bool) -> None:
+    settings, problem = override(Settings(), key, text)
+
+    assert (problem is None, settings.azure == Settings().azure) == (good, not good)
+
+
+def test_a_key_has_no_place_in_the_settings() -> None:
+    _, problems = parse({"azure": {"key": "0123456789abcdef"}})
+
+    assert [problem.key for problem in problems] == ["azure.key"]
+    assert "0123456789abcdef" not in repr(problems)
+
+
+@pytest.mark.parametrize(("key", "located"), [("azure.region", True), ("azure.endpoint", True), ("azure.proxy", False)])
+def test_azure_is_located_by_a_region_or_an_endpoint(key: str, located: bool) -> None:
+    text = {"azure.region": "westeurope", "azure.endpoint": "wss://a.example", "azure.proxy": "a:1"}[key]
+    settings, _ = override(Settings(), key, text)
+
+    assert settings.azure.is_located is located
+    assert not Settings().azure.is_located
