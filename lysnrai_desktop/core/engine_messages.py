@@ -2,7 +2,7 @@
 
         app                                            engine process
          │ ◀──────────────────────────────────── Hello(version)
-         │ Load ───────────────────────────────▶
+         │ Load │ Connect ─────────────────────▶
          │ ◀──────────────────────────────────── Ready │ Failed(0)
          │ Start, Audio, Audio … ──────────────▶
          │ ◀──────────────────────────────────── Started, then Voice, Partial, Final …
@@ -27,11 +27,12 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
+from lysnrai_desktop.core.faults import AzureKeyRefused, AzureLost, AzureThrottled, AzureUnreachable
 from lysnrai_desktop.core.speech import SpokenText
 
-VERSION = 2
+VERSION = 3
 
 MAX_BODY_BYTES = 4 << 20
 """Far more than a second of audio or a page of text; a longer one is a stray print, read as a length."""
@@ -57,6 +58,27 @@ class Load:
     compute_type: str
     threads: int
     """These three as in core.settings.EngineSettings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Make ready to hear through Azure Speech: `Load` for an engine whose model is elsewhere.
+
+    The rest as in core.settings.AzureSettings. An engine that waits for a service uses no processor time.
+    """
+
+    endpoint: str
+    """"": that of the region."""
+    region: str
+    key: str = field(repr=False)
+    """Stands here and nowhere else: arguments and environment of a process are no secret."""
+    certificate_pem: str
+    """The text of the file; "": whom the system trusts."""
+    proxy: str
+    profanity: str
+    segmentation_silence_ms: int
+    dictation: bool
+    preconnect: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +117,26 @@ class Ping:
 
 
 @dataclass(frozen=True, slots=True)
+class Inject:
+    """Something goes wrong, for testers: heeded where LYSNRAI_TESTER=1 is in the process's environment.
+
+    `crash`, `mute` (nothing more is said) and `slow` (all but a Pong comes late) befall the process; `none` ends the
+    latter two. Those in INJECTED fail the session, or if there is none the next.
+    """
+
+    fault: str
+
+
+INJECTED = {
+    "refuse": AzureUnreachable.code,
+    "drop": AzureLost.code,
+    "wrong_key": AzureKeyRefused.code,
+    "throttle": AzureThrottled.code,
+}
+INJECTABLE = (*INJECTED, "mute", "slow", "crash", "none")
+
+
+@dataclass(frozen=True, slots=True)
 class Quit:
     pass
 
@@ -110,10 +152,10 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The model is loaded."""
+    """The model is loaded, or the service can be asked (which says nothing about whether it answers)."""
 
     device: str
-    """cpu or cuda: what "auto" came to."""
+    """cpu or cuda, what "auto" came to; azure."""
     compute_type: str
 
 
@@ -174,7 +216,8 @@ class Pong:
     """Processor time that the process has used so far: one that hangs uses none, however long its work may take."""
 
 
-FromApp = Load | Start | Audio | Finish | Cancel | Ping | Quit
+Prepare = Load | Connect
+FromApp = Prepare | Start | Audio | Finish | Cancel | Ping | Inject | Quit
 FromEngine = Hello | Ready | Started | Voice | Partial | Final | Done | Failed | Pong
 Message = FromApp | FromEngine
 
@@ -186,6 +229,8 @@ _KINDS: dict[int, type[Message]] = {
     5: Cancel,
     6: Quit,
     7: Ping,
+    8: Connect,
+    9: Inject,
     65: Hello,
     66: Ready,
     67: Started,

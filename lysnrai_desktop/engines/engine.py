@@ -27,8 +27,8 @@ class Hearing(Protocol):
 
 
 class Engine(Protocol):
-    def load(self, load: wire.Load) -> wire.Ready:
-        """Raises Fault."""
+    def load(self, load: wire.Prepare) -> wire.Ready:
+        """Each engine takes the one that is meant for it. Raises Fault."""
 
     def start(self, start: wire.Start, wanted: Wanted) -> Hearing:
         """Raises Fault: the session fails, the engine lives on."""

@@ -6,7 +6,7 @@
 What is decided here: that messages are obeyed in order and become void with their session; what ends the process. What
 an engine does with audio is its own business. A `Start` or `Cancel` makes all work of earlier sessions unwanted the
 moment it is *read*, so an engine that asks `wanted()` between two pieces stops there; a `Ping` is answered as it is
-read, whatever the engine is doing.
+read, whatever the engine is doing. What testers inject befalls every engine alike, here.
 
 The process ends, at once and whatever it is doing, when it is told to, when its input ends (the app is gone, however it
 went), or when any of its threads fails. Descriptor 1 is pointed at stderr before any library is imported: a stray print
@@ -30,7 +30,10 @@ from typing import BinaryIO
 
 from lysnrai_desktop.core import engine_messages as wire
 from lysnrai_desktop.core.faults import Fault
-from lysnrai_desktop.engines.engine import Engine, Hearing, Say
+from lysnrai_desktop.engines.engine import Engine, Hearing, Say, Wanted
+
+SLOW_S = 3.0
+"""How late a tester's slow engine is."""
 
 
 def make_engine(name: str, arguments: list[str], say: Say, messages_fd: int) -> Engine:
@@ -71,24 +74,27 @@ def serve(engine: Engine, inbox: Inbox, say: Say) -> None:
     """Obey until the model cannot be loaded; `Quit` ends the process before it comes here."""
     hearing: Hearing | None = None
     hears = 0
+    injected = ""
     while True:
         number, message = inbox.get()
-        if not inbox.is_newest(number) and not isinstance(message, wire.Load):
+        if not inbox.is_newest(number) and not isinstance(message, wire.Prepare | wire.Inject):
             continue
         match message:
-            case wire.Load():
+            case wire.Load() | wire.Connect():
                 try:
                     say(engine.load(message))
                 except Fault as fault:
                     say(wire.Failed(0, fault.code))
                     return
+            case wire.Inject(fault=fault) if hearing:
+                hearing = None
+                say(wire.Failed(hears, wire.INJECTED[fault]))
+            case wire.Inject(fault=fault):
+                injected = wire.INJECTED[fault]
             case wire.Start(session=session):
                 hears = session
-                try:
-                    hearing = engine.start(message, partial(inbox.is_newest, number))
-                except Fault as fault:
-                    hearing = None
-                    say(wire.Failed(session, fault.code))
+                hearing = _start(engine, message, partial(inbox.is_newest, number), injected, say)
+                injected = ""
             case wire.Audio(session=session) if hearing and session == hears:
                 hearing.audio(message)
             case wire.Finish(session=session) if hearing and session == hears:
@@ -100,8 +106,50 @@ def serve(engine: Engine, inbox: Inbox, say: Say) -> None:
                 pass  # the rest of a session that failed
 
 
-def _read(pipe: BinaryIO, inbox: Inbox, say: Say) -> None:
+def _start(engine: Engine, start: wire.Start, wanted: Wanted, injected: str, say: Say) -> Hearing | None:
+    try:
+        if not injected:
+            return engine.start(start, wanted)
+    except Fault as fault:
+        injected = fault.code
+    say(wire.Failed(start.session, injected))
+    return None
+
+
+class Mouth:
+    """Says messages, and what a tester makes of that."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self._fault = ""
+        self._late: queue.SimpleQueue[tuple[float, wire.FromEngine]] | None = None
+
+    def __call__(self, message: wire.FromEngine) -> None:
+        if self._fault == "mute":
+            return
+        if self._late is None or isinstance(message, wire.Pong):
+            self._say(message)
+        else:  # and so for the rest: nothing may overtake what is late
+            self._late.put((time.monotonic() + (SLOW_S if self._fault == "slow" else 0.0), message))
+
+    def befall(self, fault: str) -> None:
+        if fault == "crash":
+            os.kill(os.getpid(), signal.SIGKILL)
+        self._fault = fault
+        if fault == "slow" and self._late is None:
+            self._late = queue.SimpleQueue()
+            threading.Thread(target=self._say_late, args=(self._late,), name="saying late", daemon=True).start()
+
+    def _say_late(self, late: queue.SimpleQueue[tuple[float, wire.FromEngine]]) -> None:
+        while True:
+            at, message = late.get()
+            time.sleep(max(0.0, at - time.monotonic()))
+            self._say(message)
+
+
+def _read(pipe: BinaryIO, inbox: Inbox, say: Mouth) -> None:
     """Fill the inbox; end the process with the pipe, even while a native library is busy."""
+    is_tester = os.environ.get("LYSNRAI_TESTER") == "1"
     decoder = wire.Decoder()
     while received := os.read(pipe.fileno(), 1 << 16):
         for message in decoder.feed(received):
@@ -109,8 +157,10 @@ def _read(pipe: BinaryIO, inbox: Inbox, say: Say) -> None:
                 _leave(0)
             elif isinstance(message, wire.Ping):
                 say(wire.Pong(round(time.process_time() * 1000)))
-            else:
+            elif not isinstance(message, wire.Inject) or (is_tester and message.fault in wire.INJECTED):
                 inbox.put(message)
+            elif is_tester:
+                say.befall(message.fault)
     _leave(0)
 
 
@@ -151,10 +201,10 @@ def main(arguments: list[str]) -> None:
 
     name, *rest = arguments
     say(wire.Hello(wire.VERSION, name))
-    inbox = Inbox()
-    threading.Thread(target=_read, args=(sys.stdin.buffer, inbox, say), name="reader", daemon=True).start()
-    engine = make_engine(name, rest, say, pipe.fileno())
-    serving = threading.Thread(target=serve, args=(engine, inbox, say), name="serving", daemon=True)
+    inbox, mouth = Inbox(), Mouth(say)
+    threading.Thread(target=_read, args=(sys.stdin.buffer, inbox, mouth), name="reader", daemon=True).start()
+    engine = make_engine(name, rest, mouth, pipe.fileno())
+    serving = threading.Thread(target=serve, args=(engine, inbox, mouth), name="serving", daemon=True)
     serving.start()  # a thread like the others, so that whichever fails, the process ends the same way
     serving.join()
     _leave(1)

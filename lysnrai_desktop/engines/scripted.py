@@ -52,12 +52,12 @@ class ScriptedEngine:
         if self._has("stranger"):
             say(wire.Hello(wire.VERSION + 1, "scripted"))
 
-    def load(self, load: wire.Load) -> wire.Ready:
+    def load(self, load: wire.Prepare) -> wire.Ready:
         if self._has("deaf"):
             hang()
         if self._has("refuse"):
             raise EngineStartFailed("as scripted")
-        return wire.Ready("cpu", load.compute_type)
+        return wire.Ready("cpu", load.compute_type) if isinstance(load, wire.Load) else wire.Ready("azure", "")
 
     def start(self, start: wire.Start, wanted: Wanted) -> Hearing:  # noqa: ARG002 - never works ahead
         self._say(wire.Started(start.session))

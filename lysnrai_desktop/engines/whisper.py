@@ -75,7 +75,8 @@ class WhisperEngine:
         self._work: _Work = queue.SimpleQueue()
         self._languages: list[str] = []
 
-    def load(self, load: wire.Load) -> wire.Ready:
+    def load(self, load: wire.Prepare) -> wire.Ready:
+        assert isinstance(load, wire.Load)
         model = _load(load)
         self.use(model)
         return wire.Ready(model.model.device, model.model.compute_type)

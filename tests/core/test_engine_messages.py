@@ -17,6 +17,8 @@ texts = st.text()
 spoken = st.builds(SpokenText, texts)
 messages: st.SearchStrategy[wire.Message] = st.one_of(
     st.builds(wire.Load, texts, texts, texts, numbers),
+    st.builds(wire.Connect, texts, texts, texts, texts, texts, texts, numbers, st.booleans(), st.booleans()),
+    st.builds(wire.Inject, st.sampled_from(wire.INJECTABLE)),
     st.builds(wire.Start, numbers, st.integers(0, 2**50), texts, st.lists(texts).map(tuple)),
     st.builds(wire.Audio, numbers, numbers, st.binary(max_size=300).map(lambda pcm: pcm[: len(pcm) // 2 * 2])),
     st.builds(wire.Finish, numbers),
@@ -112,6 +114,12 @@ def test_a_printed_message_does_not_say_what_was_spoken(secret: str) -> None:
     final, partial = wire.Final(1, 0, 1, SpokenText(secret), "en"), wire.Partial(1, SpokenText(secret))
 
     assert secret not in f"{final!r} {partial!r} {final} {partial}"
+
+
+def test_a_printed_message_does_not_show_the_key() -> None:
+    connect = wire.Connect("", "westeurope", "5ecre7", "", "", "masked", 0, dictation=True, preconnect=False)
+
+    assert "5ecre7" not in f"{connect!r} {connect}"
 
 
 def test_every_message_has_a_kind_of_its_own() -> None:

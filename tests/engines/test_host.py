@@ -5,8 +5,9 @@ from __future__ import annotations
 import queue
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TypeVar
 
 import pytest
@@ -48,9 +49,13 @@ class Far:
         return self.process.wait(DEADLINE_S)
 
 
+def host(*arguments: str) -> AbstractContextManager[Far]:
+    return spoken_to([*HOST, *arguments])
+
+
 @contextmanager
-def host(*arguments: str) -> Iterator[Far]:
-    process = subprocess.Popen([*HOST, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+def spoken_to(command: list[str]) -> Iterator[Far]:
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
     with process:
         try:
             yield Far(process)
@@ -108,6 +113,83 @@ def test_an_interrupt_from_the_apps_terminal_is_left_to_the_app() -> None:
         assert far.until(wire.Started) == wire.Started(1)
 
 
+# --- what testers inject
+
+
+@pytest.fixture
+def tester(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LYSNRAI_TESTER", "1")
+
+
+@pytest.mark.usefixtures("tester")
+def test_an_injected_crash_is_one() -> None:
+    with host("scripted") as far:
+        far.say(wire.Inject("crash"))
+
+        assert far.ended() == -signal.SIGKILL
+
+
+@pytest.mark.usefixtures("tester")
+def test_a_mute_engine_does_not_even_answer_a_ping_until_it_is_well_again() -> None:
+    with host("scripted") as far:
+        far.say(LOAD, wire.Ping())
+        far.until(wire.Pong)
+
+        far.say(wire.Inject("mute"), wire.Start(1, 0, "en", ()), wire.Audio(1, 16_000, SECOND), *[wire.Ping()] * 3)
+        far.say(wire.Inject("none"), wire.Ping())
+
+        far.until(wire.Pong)
+        far.say(wire.Ping(), wire.Finish(1))
+        far.until(wire.Pong)  # the second, not one of three
+
+
+@pytest.mark.usefixtures("tester")
+@pytest.mark.parametrize("fault", wire.INJECTED)
+def test_an_injected_failure_ends_the_session_and_the_next_is_well(fault: str) -> None:
+    with host("scripted") as far:
+        far.say(LOAD, wire.Start(1, 0, "en", ()))
+        far.until(wire.Started)
+
+        far.say(wire.Inject(fault), wire.Audio(1, 16_000, SECOND), wire.Finish(1))
+        far.say(wire.Start(2, 0, "en", ()), wire.Audio(2, 16_000, SECOND), wire.Finish(2))
+
+        assert far.until(wire.Failed) == wire.Failed(1, wire.INJECTED[fault])
+        assert far.until(wire.Done) == wire.Done(2)
+
+
+@pytest.mark.usefixtures("tester")
+def test_a_failure_that_is_injected_while_nobody_dictates_waits_for_the_next_session() -> None:
+    with host("scripted") as far:
+        far.say(LOAD, wire.Inject("wrong_key"), wire.Start(1, 0, "en", ()), wire.Audio(1, 16_000, SECOND))
+
+        assert far.until(wire.Failed) == wire.Failed(1, "azure.key")
+
+
+def test_what_is_injected_is_not_heeded_where_nobody_tests() -> None:
+    with host("scripted") as far:
+        far.say(*map(wire.Inject, wire.INJECTABLE))
+        far.say(LOAD, wire.Start(1, 0, "en", ()), wire.Audio(1, 16_000, SECOND), wire.Finish(1))
+
+        assert far.until(wire.Done) == wire.Done(1)
+
+
+@pytest.mark.usefixtures("tester")
+def test_nothing_overtakes_what_a_slow_engine_says_late() -> None:
+    quick = "from lysnrai_desktop.engines import host; host.SLOW_S = 0.05; host.main(['scripted'])"
+    with spoken_to([sys.executable, "-c", quick]) as far:
+        far.say(wire.Inject("slow"), LOAD, wire.Ping())
+        far.until(wire.Pong)
+        far.until(wire.Ready)
+
+        far.say(wire.Start(1, 0, "en", ()), wire.Inject("none"), wire.Audio(1, 16_000, SECOND), wire.Finish(1))
+
+        far.until(wire.Started)
+        assert far.until(wire.Done) == wire.Done(1)
+
+
+# --- the process's end
+
+
 def test_it_dies_quietly_of_a_termination(capfd: pytest.CaptureFixture[str]) -> None:
     with host("scripted") as far:
         far.until(wire.Hello)
@@ -147,7 +229,7 @@ class Recorder:
         self.given: list[wire.Message] = []
         self.wanted: dict[int, Wanted] = {}
 
-    def load(self, load: wire.Load) -> wire.Ready:
+    def load(self, load: wire.Prepare) -> wire.Ready:
         self.given.append(load)
         return wire.Ready("cpu", "int8")
 
