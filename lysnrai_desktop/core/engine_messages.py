@@ -57,7 +57,8 @@ class Load:
     device: str
     compute_type: str
     threads: int
-    """These three as in core.settings.EngineSettings."""
+    beam: int = 5
+    """These four as in core.settings.EngineSettings."""
 
 
 @dataclass(frozen=True, slots=True)

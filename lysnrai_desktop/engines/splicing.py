@@ -10,14 +10,15 @@ is appended at 12 s was learned at 12 s. It is learned once per model, in float3
 (`python -m tests.bench.splicing learn`), and shipped under the sum of the weights it belongs to.
 
 A model is spliced if the catalogue says that it was measured, if its weights are those, and if one known sentence
-reads the same both ways with these libraries: found out at the first load, and written down beside the model.
+reads the same both ways with these libraries: found out at the first load, and written down beside the model. A model
+that nobody measured is spliced if `lysnrai calibrate` (calibration.py) learned a padding for it here, compared both
+ways and found them equally good: padding and verdict then lie beside the model too.
 
-Imports: core. May be imported by: whisper.
+Imports: core. May be imported by: whisper, calibration.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -47,6 +48,7 @@ LEAST = 100
 _SHIPPED = ASSETS / "models" / "padding"
 _SENTENCE = ASSETS / "models" / "sentence.wav"
 _STAMP = ".spliced"
+_LEARNED = ".padding.npy"
 
 
 def frames_to_encode(window: NDArray[np.float32]) -> int:
@@ -72,13 +74,12 @@ def padding_for(weights: Path, compute_type: str, agrees: Callable[[Padding], bo
         compute_type: what CTranslate2 made of the wish.
         agrees: whether `sentence` reads the same with this padding. Asked once, the answer is kept beside the model.
     """
-    sha256 = _measured(weights)
+    sha256 = measured(weights)
     if sha256 is None:
-        return None
+        return _learned_here(weights, compute_type)
     shipped = _SHIPPED / f"{sha256[:16]}.npy"
-    padding: Padding = np.load(shipped).astype(np.float32)[np.newaxis]
-    libraries = [version(name) for name in ("ctranslate2", "faster-whisper")]
-    circumstances = " ".join([sha256, compute_type, *libraries, f"{zlib.crc32(shipped.read_bytes()):08x}"])
+    padding = _padding(shipped)
+    circumstances = _circumstances(sha256, compute_type, shipped)
     known = _answers(weights.parent)
     if circumstances not in known:
         known[circumstances] = agrees(padding)
@@ -93,16 +94,50 @@ def sentence() -> NDArray[np.float32]:
     return samples.astype(np.float32) / np.float32(32768)
 
 
-def _measured(weights: Path) -> str | None:
+def keep(weights: Path, compute_type: str, padding: Padding, *, as_good: bool) -> bool:
+    """Use a padding that was learned here from now on, or do not; False: the model's folder cannot be written to."""
+    learned = weights.parent / _LEARNED
+    try:
+        with learned.open("wb") as file:
+            np.save(file, padding[0].astype(np.float16))
+    except OSError:
+        return False
+    circumstances = _circumstances(_sha256(weights), compute_type, learned)
+    return _write_answers(weights.parent, _answers(weights.parent) | {circumstances: as_good})
+
+
+def _learned_here(weights: Path, compute_type: str) -> Padding | None:
+    learned = weights.parent / _LEARNED
+    if not learned.exists():
+        return None
+    as_good = _answers(weights.parent).get(_circumstances(_sha256(weights), compute_type, learned), False)
+    return _padding(learned) if as_good else None
+
+
+def _padding(file: Path) -> Padding:
+    padding: Padding = np.load(file).astype(np.float32)[np.newaxis]
+    return padding
+
+
+def _circumstances(sha256: str, compute_type: str, padding: Path) -> str:
+    libraries = [version(name) for name in ("ctranslate2", "faster-whisper")]
+    return " ".join([sha256, compute_type, *libraries, f"{zlib.crc32(padding.read_bytes()):08x}"])
+
+
+def measured(weights: Path) -> str | None:
     """The sum of these weights, if the catalogue says of them that they can be spliced."""
     with (ASSETS / "models" / "catalogue.toml").open("rb") as document:
         models = parse(tomllib.load(document)).models
     files = [file for model in models if model.spliced for file in model.files if file.name == weights.name]
     if weights.stat().st_size not in {file.size_bytes for file in files}:
         return None
-    with weights.open("rb") as content:
-        sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+    sha256 = _sha256(weights)
     return sha256 if sha256 in {file.sha256 for file in files} else None
+
+
+def _sha256(weights: Path) -> str:
+    with weights.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _answers(folder: Path) -> dict[str, bool]:
@@ -113,8 +148,12 @@ def _answers(folder: Path) -> dict[str, bool]:
     return known if isinstance(known, dict) else {}
 
 
-def _write_answers(folder: Path, known: dict[str, bool]) -> None:
-    with contextlib.suppress(OSError):  # a folder that cannot be written to: asked again at the next load
+def _write_answers(folder: Path, known: dict[str, bool]) -> bool:
+    """False: the folder cannot be written to. What was to be found out is asked again at the next load."""
+    try:
         draft = folder / f"{_STAMP}.{os.getpid()}"
         draft.write_text(json.dumps(known), "utf-8")
         draft.replace(folder / _STAMP)
+    except OSError:
+        return False
+    return True

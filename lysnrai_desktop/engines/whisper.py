@@ -49,7 +49,6 @@ MARGIN_S = 0.3
 """Kept on both sides of speech. Whisper makes words of clicks and breath in what is beyond (measured)."""
 BEFORE_S = 0.5
 """How far a piece may reach back over its cut, into the pause."""
-BEAM = 5
 QUIET_PEAK = 0.05
 """A piece that is never louder is listened to a second time, amplified: Silero misses words below -30 dB."""
 AMPLIFIED_PEAK = 0.5
@@ -351,6 +350,7 @@ class _Model(WhisperModel):  # type: ignore[misc]
 
     padding: Padding | None = None
     """None: every window is encoded in full."""
+    beam = 5
     _in_full = False
     _last: tuple[bool, Any, Any] | None = None
 
@@ -381,7 +381,7 @@ class _Model(WhisperModel):  # type: ignore[misc]
         found, _ = self.transcribe(
             sound,
             language=language,
-            beam_size=BEAM,
+            beam_size=self.beam,
             temperature=0.0,
             condition_on_previous_text=False,
             initial_prompt=prompt or None,
@@ -431,6 +431,7 @@ def _load(load: wire.Load) -> _Model:
         try:
             threads = load.threads or _threads()
             model = _Model(str(folder), device=device, compute_type=compute_type, cpu_threads=threads)
+            model.beam = load.beam
             _splice(model, folder / "model.bin")
             if device != "cpu":  # cuBLAS is looked for when it is first needed, and may not be there
                 model.read_sentence()

@@ -260,7 +260,9 @@ class EngineLink:
         except OSError:
             self._on_state("off", settings.model)
             raise EngineStartFailed("the command cannot be run") from None
-        self._process.send(wire.Load(str(folder), settings.device, settings.compute_type, settings.threads))
+        self._process.send(
+            wire.Load(str(folder), settings.device, settings.compute_type, settings.threads, settings.beam)
+        )
         self._deadline = time.monotonic() + self._start_s
         return self._process
 
@@ -396,12 +398,10 @@ _OfSession = wire.Started | wire.Voice | wire.Partial | wire.Final | wire.Done |
 
 
 def _needs_another(old: EngineSettings, new: EngineSettings) -> bool:
-    return (old.model, old.device, old.compute_type, old.threads) != (
-        new.model,
-        new.device,
-        new.compute_type,
-        new.threads,
-    )
+    def process(settings: EngineSettings) -> tuple[str | int, ...]:
+        return settings.model, settings.device, settings.compute_type, settings.threads, settings.beam
+
+    return process(old) != process(new)
 
 
 class _Session:
