@@ -12,7 +12,7 @@ The process ends, at once and whatever it is doing, when it is told to, when its
 went), or when any of its threads fails. Descriptor 1 is pointed at stderr before any library is imported: a stray print
 cannot get between the messages. Nothing of a session is ever written to stderr.
 
-Imports: core. May be imported by: nobody; the engines beside it are imported by name.
+Imports: core. May be imported by: calibration; the engines beside it are imported by name.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def _leave_with_traceback(failure: threading.ExceptHookArgs) -> None:
     _leave(1)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     if sys.platform == "linux":
         # Covers what the end of the input does not: a native call that holds the interpreter while the app is killed.
         pr_set_pdeathsig = 1
@@ -185,7 +185,7 @@ def main(arguments: list[str]) -> None:
     pipe = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the app's terminal is the app's to handle
-    _die_with_parent()
+    die_with_parent()
     os.environ["HF_HUB_OFFLINE"] = "1"  # a folder that lacks a file is a fault, not a reason to go to the network
     threading.excepthook = _leave_with_traceback
     lock = threading.Lock()
