@@ -27,9 +27,10 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 
 from lysnrai_desktop.core.faults import AzureKeyRefused, AzureLost, AzureThrottled, AzureUnreachable
+from lysnrai_desktop.core.secret import Secret
 from lysnrai_desktop.core.speech import SpokenText
 
 VERSION = 3
@@ -71,7 +72,7 @@ class Connect:
     endpoint: str
     """"": that of the region."""
     region: str
-    key: str = field(repr=False)
+    key: Secret
     """Stands here and nowhere else: arguments and environment of a process are no secret."""
     certificate_pem: str
     """The text of the file; "": whom the system trusts."""
@@ -300,7 +301,7 @@ def _decoded(kind: type[Message], body: bytes) -> Message:
 
 
 def _plain(value: object) -> object:
-    return value.reveal() if isinstance(value, SpokenText) else value
+    return value.reveal() if isinstance(value, SpokenText | Secret) else value
 
 
 def _typed(value: object, wanted: str) -> object:
@@ -313,6 +314,8 @@ def _typed(value: object, wanted: str) -> object:
             return value
         case ("SpokenText", str()):
             return SpokenText(value)
+        case ("Secret", str()) if value.isascii() and value.isprintable():
+            return Secret(value)
         case ("tuple[str, ...]", list()) if all(isinstance(item, str) for item in value):
             return tuple(value)
         case _:

@@ -10,14 +10,16 @@ import pytest
 from hypothesis import given, strategies as st
 
 from lysnrai_desktop.core import engine_messages as wire
+from lysnrai_desktop.core.secret import Secret
 from lysnrai_desktop.core.speech import SpokenText
 
 numbers = st.integers(0, 2**32 - 1)
 texts = st.text()
+secrets = st.text(st.characters(min_codepoint=32, max_codepoint=126)).map(Secret)
 spoken = st.builds(SpokenText, texts)
 messages: st.SearchStrategy[wire.Message] = st.one_of(
     st.builds(wire.Load, texts, texts, texts, numbers),
-    st.builds(wire.Connect, texts, texts, texts, texts, texts, texts, numbers, st.booleans(), st.booleans()),
+    st.builds(wire.Connect, texts, texts, secrets, texts, texts, texts, numbers, st.booleans(), st.booleans()),
     st.builds(wire.Inject, st.sampled_from(wire.INJECTABLE)),
     st.builds(wire.Start, numbers, st.integers(0, 2**50), texts, st.lists(texts).map(tuple)),
     st.builds(wire.Audio, numbers, numbers, st.binary(max_size=300).map(lambda pcm: pcm[: len(pcm) // 2 * 2])),
@@ -83,6 +85,7 @@ def test_whatever_comes_it_is_messages_or_a_protocol_error(received: bytes) -> N
         frame(4, b"[7.5]"),
         frame(2, b'[1, 0, "en", "one"]'),
         frame(2, b'[1, 0, "en", [1]]'),
+        frame(8, b'["", "", "a\\nb", "", "", "", 0, true, true]'),
         frame(68, b"[1, 1]"),
         frame(69, b"[1, null]"),
         struct.pack("<IB", wire.MAX_BODY_BYTES + 1, 3),
@@ -117,7 +120,7 @@ def test_a_printed_message_does_not_say_what_was_spoken(secret: str) -> None:
 
 
 def test_a_printed_message_does_not_show_the_key() -> None:
-    connect = wire.Connect("", "westeurope", "5ecre7", "", "", "masked", 0, dictation=True, preconnect=False)
+    connect = wire.Connect("", "westeurope", Secret("5ecre7"), "", "", "masked", 0, dictation=True, preconnect=False)
 
     assert "5ecre7" not in f"{connect!r} {connect}"
 
