@@ -20,6 +20,10 @@ class Status:
     """Code of the last thing that went wrong; cleared when the next dictation begins."""
     engine: str = ""
     """off, starting or ready, behind the engine's name: "whisper:ready"."""
+    backend: str = ""
+    """The engine of the present dictation (core.failover.Backend); "" while there is none."""
+    backend_reason: str = ""
+    """Why it is not the preferred one: a fault's code; "" where it is."""
     model: str = ""
     take: str | None = None
     """The take being recorded or worked on."""
@@ -38,6 +42,8 @@ class Status:
             "state": self.state,
             "fault": self.fault,
             "engine": self.engine,
+            "backend": self.backend,
+            "backend_reason": self.backend_reason,
             "model": self.model,
             "take": self.take,
             "since": round(self.since, 3),

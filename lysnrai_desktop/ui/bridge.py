@@ -21,6 +21,7 @@ from typing import Protocol
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from lysnrai_desktop.core.dictation import Sound
+from lysnrai_desktop.core.failover import Backend
 from lysnrai_desktop.core.faults import HotkeyTaken
 from lysnrai_desktop.core.status import Status
 from lysnrai_desktop.core.takes import TakeRecord
@@ -73,6 +74,12 @@ class Wishes:
     shared: Callable[[], str]
     """What usage data is shared now: the setting telemetry.collect."""
     share: Callable[[str], None]
+    backend: Callable[[], str] = lambda: "auto"
+    """Who shall recognise speech: the setting engine.backend."""
+    choose_backend: Callable[[str], None] = lambda _: None
+    """At once, in the middle of a dictation too."""
+    inject: Callable[[Backend, str], None] | None = None
+    """Makes something go wrong in an engine (core.engine_messages.Inject); None for all who are no testers."""
 
 
 class Notify(Protocol):

@@ -5,13 +5,14 @@ Imports: the bridge, texts; Qt. May be imported by: tray, window, app.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from PySide6.QtCore import SignalInstance
 from PySide6.QtGui import QAction, QActionGroup
 from PySide6.QtWidgets import QMenu, QWidget
 
+from lysnrai_desktop.core.failover import Backend
 from lysnrai_desktop.ui import texts
 from lysnrai_desktop.ui.bridge import Bridge, Choice, Choices
 
@@ -32,13 +33,19 @@ class DictationMenu(QMenu):
         self.addMenu(self.microphones)
         self.models = ChoiceMenu(texts.MODEL, bridge.list_models, bridge.models_listed, wishes.choose_model, self)
         self.addMenu(self.models)
+        self.engines = EngineMenu(bridge, self)
+        self.addMenu(self.engines)
         self.addSeparator()
         self.takes = TakesMenu(bridge, self)
         self.addMenu(self.takes)
         self.copy_last = self.addAction(texts.COPY_LAST, wishes.copy_last)
-        self.share = ShareMenu(bridge, self)
+        self.share = SettingMenu(texts.SHARE, texts.SHARES, wishes.shared, wishes.share, self)
         self.addMenu(self.share)
         self.settings_file = self.addAction(texts.SETTINGS_FILE, wishes.open_settings)
+        if wishes.inject is not None:
+            self.addSeparator()
+            self.breaks = BreakMenu(wishes.inject, self)
+            self.addMenu(self.breaks)
         self.addSeparator()
         self.quit = self.addAction(texts.QUIT, wishes.quit)
         self.quit.setMenuRole(QAction.MenuRole.QuitRole)
@@ -135,25 +142,67 @@ class TakesMenu(QMenu):
             self.addAction(texts.NO_TAKES).setEnabled(False)
 
 
-class ShareMenu(QMenu):
-    """What usage data may be shared. Nothing is marked before the user has chosen."""
+class SettingMenu(QMenu):
+    """A setting with a few values. Nothing is marked while it has none of them."""
 
-    def __init__(self, bridge: Bridge, parent: QWidget) -> None:
-        super().__init__(texts.SHARE, parent)
-        self._wishes = bridge.wishes
+    def __init__(
+        self,
+        title: str,
+        labels: Mapping[str, str],
+        chosen: Callable[[], str],
+        choose: Callable[[str], None],
+        parent: QWidget,
+    ) -> None:
+        """`labels`: for people, by what the settings hold."""
+        super().__init__(title, parent)
+        self._chosen = chosen
+        self._choose = choose
         group = QActionGroup(self)
         group.setExclusionPolicy(QActionGroup.ExclusionPolicy.ExclusiveOptional)
-        self._choices = {name: self.addAction(label) for name, label in texts.SHARES.items()}
-        for name, action in self._choices.items():
+        self._actions = {name: self.addAction(label) for name, label in labels.items()}
+        for name, action in self._actions.items():
             action.setCheckable(True)
             action.setActionGroup(group)
-            action.triggered.connect(partial(self._chosen, name))
+            action.triggered.connect(partial(self._take, name))
         self.aboutToShow.connect(self._refresh)
 
     def _refresh(self) -> None:
-        for name, action in self._choices.items():
-            action.setChecked(name == self._wishes.shared())
+        for name, action in self._actions.items():
+            action.setChecked(name == self._chosen())
 
-    def _chosen(self, name: str) -> None:
-        self._choices[name].setChecked(True)  # a second click on it takes nothing back
-        self._wishes.share(name)
+    def _take(self, name: str) -> None:
+        self._actions[name].setChecked(True)  # a second click on it takes nothing back
+        self._choose(name)
+
+
+class EngineMenu(SettingMenu):
+    """Who recognises speech; below it who does so now and why, where that is not who should."""
+
+    def __init__(self, bridge: Bridge, parent: QWidget) -> None:
+        wishes = bridge.wishes
+        super().__init__(texts.ENGINE, texts.BACKENDS, wishes.backend, wishes.choose_backend, parent)
+        self._bridge = bridge
+        self._line = self.addSeparator()
+        self.note = self.addAction("")
+        self.note.setEnabled(False)
+        self.aboutToShow.connect(self._say)
+        bridge.status_changed.connect(self._say)
+        self._say()
+
+    def _say(self) -> None:
+        status = self._bridge.status
+        note = texts.substitute(status.backend, status.backend_reason)
+        self.note.setText(note)
+        self.note.setVisible(bool(note))
+        self._line.setVisible(bool(note))
+
+
+class BreakMenu(QMenu):
+    """For testers: makes something go wrong in an engine."""
+
+    def __init__(self, inject: Callable[[Backend, str], None], parent: QWidget) -> None:
+        super().__init__(texts.BREAK, parent)
+        for backend, faults in texts.BREAKS.items():
+            menu = self.addMenu(texts.ENGINES[backend])
+            for fault, label in faults.items():
+                menu.addAction(label, partial(inject, backend, fault))

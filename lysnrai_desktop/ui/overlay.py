@@ -57,6 +57,8 @@ _RADIUS = 23
 _SIDE = 16
 _ICON = 20
 _GAP = 10
+_NOTE = 18
+"""The line that says which engine has taken over."""
 _BELOW = 12
 """Between the last line of text and the edge."""
 _ABOVE_SCREEN_END = 56
@@ -114,6 +116,8 @@ class Overlay(QWidget):
         self._theme = look()
         self._word_font = _scaled(self.font(), 1.0, QFont.Weight.DemiBold)
         self._time_font = _scaled(self.font(), 1.0, QFont.Weight.Normal)
+        self._note_font = _scaled(self.font(), 0.9, QFont.Weight.Normal)
+        self._note = ""
         self._tail = Tail(_scaled(self.font(), 1.1, QFont.Weight.Normal), _WIDTH - 2 * _SIDE)
         self._frames = QTimer(self)
         self._frames.timeout.connect(self._next_frame)
@@ -171,6 +175,8 @@ class Overlay(QWidget):
         self.update()
 
     def _set_lines(self, status: Status) -> None:
+        told = status.state == "idle" or status.fault == status.backend_reason
+        self._note = "" if told else texts.substitute(status.backend, status.backend_reason)
         if status.fault:
             self._tail.set(texts.fault(status.fault).sentence)
         elif self._naming.isActive() and status.state == "recording":
@@ -178,10 +184,11 @@ class Overlay(QWidget):
         elif status.state == "idle":
             self._tail.set("")
         else:
-            self._tail.set(status.text.reveal())
+            self._tail.set(status.text.reveal(), status.tentative.reveal())
 
     def _place(self) -> None:
-        height = _ROW + (round(self._tail.height) + _BELOW if self._tail.height else 0)
+        lines = self._note_height + round(self._tail.height)
+        height = _ROW + (lines + _BELOW if lines else 0)
         screen = self._screen if self._screen in QGuiApplication.screens() else None
         space = (screen or QGuiApplication.primaryScreen()).availableGeometry()
         width = min(self._width(), space.width())
@@ -194,6 +201,10 @@ class Overlay(QWidget):
         if not self.isVisible():
             self._theme = self._look()
             self.show()
+
+    @property
+    def _note_height(self) -> int:
+        return _NOTE if self._note else 0
 
     def _width(self) -> int:
         """As wide as a dictation needs it; an outcome in a word or two is a small pill."""
@@ -235,9 +246,15 @@ class Overlay(QWidget):
         painter.setBrush(QColor(colours.ground))
         painter.drawPath(_pill(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), _RADIUS - 0.5))
         self._paint_row(painter, colours)
+        if self._note:
+            painter.setFont(self._note_font)
+            painter.setPen(QColor(colours.quiet))
+            place = QRectF(_SIDE, _ROW - 6, self.width() - 2 * _SIDE, _NOTE)
+            shown = QFontMetricsF(self._note_font).elidedText(self._note, Qt.TextElideMode.ElideRight, place.width())
+            painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, shown)
         if self._tail.height:
             painter.setPen(QColor(colours.fault if self._status.fault else colours.text))
-            self._tail.draw(painter, _SIDE, _ROW - 2)
+            self._tail.draw(painter, _SIDE, _ROW - 2 + self._note_height, QColor(colours.quiet))
 
     def _paint_row(self, painter: QPainter, colours: theme.Theme) -> None:
         status = self._status

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lysnrai_desktop.core.dictation import Outcome
+from lysnrai_desktop.core.failover import Backend
 from lysnrai_desktop.core.takes import TRANSCRIBED, TakeRecord
 
 APP = "LysnrAI"
@@ -104,8 +105,8 @@ FAULTS: Mapping[str, Advice] = {
         "Nothing to do: it is tried again later.",
     ),
     "azure.quota": Advice(
-        "What the Azure subscription includes is used up.",
-        "Change the plan, or wait until the month is over. Until then, choose This computer under Speech engine.",
+        "The Azure subscription is used up.",
+        "Change its plan, or wait until the month is over.",
     ),
     "azure.unavailable": Advice(
         "Azure Speech is out of order at the moment.",
@@ -237,6 +238,13 @@ GIVEN = "Transcribed"
 MICROPHONE_NOW = "Now listening to: {name}"
 """When the system has put another microphone in the place of the one that was recorded from."""
 
+ENGINES: Mapping[Backend, str] = {Backend.WHISPER: "This computer", Backend.AZURE: "Azure Speech"}
+"""Who recognises speech."""
+SUBSTITUTE: Mapping[str, str] = {
+    Backend.WHISPER: "By this computer: {reason}",
+    Backend.AZURE: "By Azure Speech: {reason}",
+}
+
 ENGINE_STARTING = "Loading the model…"
 """In place of Finishing, while that is what takes the time."""
 
@@ -251,11 +259,32 @@ STOP = "Stop dictation"
 CANCEL = "Cancel dictation"
 MICROPHONE = "Microphone"
 MODEL = "Model"
+ENGINE = "Speech engine"
+BACKENDS: Mapping[str, str] = {"auto": "Automatic", "azure": ENGINES[Backend.AZURE], "local": ENGINES[Backend.WHISPER]}
+"""Who shall recognise speech, by the word of the setting engine.backend."""
 COPY_LAST = "Copy last text"
 SETTINGS_FILE = "Open settings file"
 SHARE = "Share usage data"
 SHARES: Mapping[str, str] = {"all": "Everything", "errors": "Errors only", "off": "Nothing"}
 """What can be shared, by the word of the setting telemetry.collect."""
+BREAK = "Break the engine"
+_BREAKS_ANY: Mapping[str, str] = {
+    "crash": "Crash",
+    "mute": "Go mute",
+    "slow": "Answer late",
+    "none": "Be well again",
+}
+BREAKS: Mapping[Backend, Mapping[str, str]] = {
+    Backend.AZURE: {
+        "refuse": "Refuse the connection",
+        "drop": "Drop the connection",
+        "wrong_key": "Refuse the key",
+        "throttle": "Too many requests",
+        **_BREAKS_ANY,
+    },
+    Backend.WHISPER: _BREAKS_ANY,
+}
+"""What testers can make go wrong, by the word of core.engine_messages.Inject."""
 QUIT = "Quit"
 MENU = "Menu"
 LOOKING = "Looking…"
@@ -277,6 +306,11 @@ def fault(code: str) -> Advice:
 def working(state_name: str, engine: str) -> str:
     """The word for a state, more exact where the engine's own state ("whisper:starting") tells why it takes long."""
     return ENGINE_STARTING if state_name == "finishing" and engine.endswith(":starting") else STATES[state_name]
+
+
+def substitute(backend: str, reason: str) -> str:
+    """Who recognises speech in the place of the preferred engine, and why (a fault's code); "" where nobody has to."""
+    return SUBSTITUTE[backend].format(reason=fault(reason).sentence) if backend and reason else ""
 
 
 def outcome(name: str) -> str:

@@ -11,7 +11,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPalette, QPixmap
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QMenu, QWidget
 
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.core.status import Status
@@ -36,8 +36,13 @@ SCENES = {
     "arming": Status("arming", 100.0),
     "recording-silent": Status("recording", 99.9),
     "recording": Status("recording", 93.0, text=SHORT),
+    "recording-tentative": Status("recording", 93.0, text=SHORT, tentative=SpokenText("It then ran across the feel")),
     "recording-long": Status("recording", -4000.0, text=LONG),
     "recording-fault": Status("recording", 93.0, text=SHORT, fault="engine.died"),
+    "recording-substitute": Status(
+        "recording", 93.0, text=SHORT, backend="whisper", backend_reason="azure.unreachable"
+    ),
+    "recording-substitute-silent": Status("recording", 99.0, backend="whisper", backend_reason="azure.key"),
     "finishing": Status("finishing", 100.0, text=LONG),
     "finishing-loading": Status("finishing", 100.0, engine="whisper:starting"),
     "inserting": Status("inserting", 100.0, text=SHORT),
@@ -110,7 +115,7 @@ def _icons(ground: str) -> QImage:
 
 
 def windows() -> list[QPixmap]:
-    wishes = WishList()
+    wishes = WishList(tester=True)
     bridge = wishes.bridge()
     pictures = []
     window = Window(bridge, Tray(bridge))
@@ -125,7 +130,11 @@ def windows() -> list[QPixmap]:
     menu = DictationMenu(bridge)
     menu.microphones.fill(MICROPHONES)
     menu.models.fill(MODELS)
-    pictures += [_menu(part) for part in (menu, menu.microphones, menu.models)]
+    shown(bridge, Status("recording", 0.0, backend="whisper", backend_reason="azure.unreachable"))
+    parts = (menu, menu.microphones, menu.models, menu.engines, *menu.breaks.findChildren(QMenu))
+    for part in parts:
+        part.aboutToShow.emit()
+    pictures += [_menu(part) for part in parts]
     return pictures
 
 

@@ -7,7 +7,10 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 from pytestqt.qtbot import QtBot
 
+from lysnrai_desktop.core.engine_messages import INJECTABLE
+from lysnrai_desktop.core.failover import Backend
 from lysnrai_desktop.core.status import Status
+from lysnrai_desktop.ui import texts
 from lysnrai_desktop.ui.bridge import Bridge, Choice, Choices
 from lysnrai_desktop.ui.menu import ChoiceMenu, DictationMenu
 from tests.ui.wishing import MICROPHONES, MODELS, WishList
@@ -47,6 +50,7 @@ def test_the_menu_has_all_that_was_promised(menu: DictationMenu) -> None:
         "Cancel dictation",
         "Microphone",
         "Model",
+        "Speech engine",
         "Interrupted dictations",
         "Copy last text",
         "Share usage data",
@@ -235,3 +239,62 @@ def test_what_is_shared_is_chosen_by_a_click_and_stays_marked(
 
     assert wishes.wished == [f"share {wished}"] * 2
     assert action.isChecked()
+
+
+def labels(menu: QMenu) -> list[str]:
+    return [action.text() for action in menu.actions() if action.isVisible() and not action.isSeparator()]
+
+
+@pytest.mark.parametrize(
+    ("label", "wished"), [("Automatic", "auto"), ("Azure Speech", "azure"), ("This computer", "local")]
+)
+def test_the_engine_is_chosen_by_a_click(menu: DictationMenu, wishes: WishList, label: str, wished: str) -> None:
+    assert labels(menu.engines) == ["Automatic", "Azure Speech", "This computer"]
+    (action,) = [action for action in menu.engines.actions() if action.text() == label]
+
+    action.trigger()
+
+    assert wishes.wished == [f"backend {wished}"]
+    assert [action.text() for action in menu.engines.actions() if action.isChecked()] == [label]
+
+
+def test_the_engine_that_was_chosen_elsewhere_is_marked(menu: DictationMenu, wishes: WishList) -> None:
+    wishes.backend = "local"
+
+    menu.engines.aboutToShow.emit()
+
+    assert [action.text() for action in menu.engines.actions() if action.isChecked()] == ["This computer"]
+
+
+def test_who_has_taken_over_and_why_is_said_below(menu: DictationMenu, bridge: Bridge, qtbot: QtBot) -> None:
+    bridge.show(Status("recording", 1.0, backend="whisper", backend_reason="azure.mute"))
+    qtbot.waitUntil(lambda: bridge.status.since == 1.0)
+
+    assert labels(menu.engines)[-1] == "By this computer: Azure Speech does not answer."
+    assert not menu.engines.note.isEnabled()
+
+    bridge.show(Status("recording", 2.0, backend="azure"))
+    qtbot.waitUntil(lambda: bridge.status.since == 2.0)
+
+    assert labels(menu.engines)[-1] == "This computer"
+
+
+def test_only_testers_can_break_an_engine(menu: DictationMenu) -> None:
+    assert texts.BREAK not in labels(menu)
+
+
+def test_testers_can_break_each_engine_in_every_way_it_can_fail(qtbot: QtBot) -> None:
+    wishes = WishList(tester=True)
+    menu = DictationMenu(wishes.bridge())
+    qtbot.addWidget(menu)
+
+    for submenu in (action.menu() for action in menu.breaks.actions()):
+        assert isinstance(submenu, QMenu)
+        for action in submenu.actions():
+            action.trigger()
+
+    assert sorted(wishes.wished) == sorted(
+        [f"break azure {fault}" for fault in INJECTABLE]
+        + [f"break whisper {fault}" for fault in ("crash", "mute", "slow", "none")]
+    )
+    assert set(texts.BREAKS) == set(Backend)

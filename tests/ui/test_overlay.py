@@ -113,6 +113,39 @@ def test_the_next_dictation_is_not_hidden_by_the_last_ones_end(stage: Stage) -> 
     assert not overlay._hiding.isActive()
 
 
+@pytest.mark.parametrize("state", ["recording", "finishing"])
+def test_who_has_taken_over_and_why_is_said_in_a_line_of_its_own(stage: Stage, state: str) -> None:
+    overlay = stage.play("arming", state, text="one two")
+    height = overlay.height()
+
+    stage.bridge.show(
+        Status(state, stage.now, backend="whisper", backend_reason="azure.mute", text=SpokenText("one two"))
+    )
+    QApplication.processEvents()
+
+    assert overlay._note == "By this computer: Azure Speech does not answer."
+    assert overlay.height() > height
+    assert overlay._tail.shown == "one two"
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        Status("recording", 1000.0, backend="azure"),
+        Status("recording", 1000.0, "azure.key", backend="whisper", backend_reason="azure.key"),
+        Status("idle", 1000.0, outcome="inserted", backend="whisper", backend_reason="azure.mute"),
+    ],
+    ids=["preferred", "told already", "over"],
+)
+def test_nothing_is_said_of_the_engine_that_is_known_or_no_news(stage: Stage, status: Status) -> None:
+    overlay = stage.play("arming", "recording")
+
+    stage.bridge.show(status)
+    QApplication.processEvents()
+
+    assert overlay._note == ""
+
+
 def test_one_that_is_not_wanted_is_never_seen(stage: Stage) -> None:
     stage.wanted = False
 

@@ -25,6 +25,9 @@ class WishList:
     asked: list[Deliver] = field(default_factory=list)
     """Questions for microphones, models or takes that nobody has answered."""
     shared: str = "ask"
+    backend: str = "auto"
+
+    tester: bool = False
 
     def bridge(self, hotkey: str = "ctrl+alt+space") -> Bridge:
         def wish(name: str) -> Callable[[], None]:
@@ -46,6 +49,9 @@ class WishList:
             drop_take=lambda name: self.wished.append(f"drop {name}"),
             shared=lambda: self.shared,
             share=lambda name: self.wished.append(f"share {name}"),
+            backend=lambda: self.backend,
+            choose_backend=lambda name: self.wished.append(f"backend {name}"),
+            inject=(lambda backend, fault: self.wished.append(f"break {backend} {fault}")) if self.tester else None,
         )
         return Bridge(wishes, self._notify, self.played.append, hotkey)
 
