@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lysnrai_desktop.core.speech import SpokenText
+from lysnrai_desktop.core.speech import SpokenText, joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,17 @@ class Status:
     outcome: str | None = None
     """What became of the last dictation."""
     dropped_blocks: int = 0
-    """Audio that arrived and was not kept, since the app started."""
+    """Audio that arrived and was not kept, and gaps in what arrived, since the app started."""
     microphone: str = ""
     """The label of the one that records, or did last, as the sound server knows it; it may move while recording."""
     text: SpokenText = SpokenText()
-    """What has been understood so far. For the overlay only: never printed."""
+    """What has been understood so far, and stays. For the overlay only, as the next: never printed."""
+    tentative: SpokenText = SpokenText()
+    """What follows, and may still change."""
+
+    @property
+    def shown(self) -> SpokenText:
+        return joined((self.text, self.tentative))
 
     def as_dict(self) -> dict[str, str | float | None]:
         """What may be told outside the app: everything but the text."""

@@ -1,4 +1,4 @@
-"""The end of a growing text: its last two lines, "…" in front where more came before.
+"""The end of a growing text: its last two lines, "…" in front where more came before; the end may be tentative.
 
 Imports: Qt. May be imported by: overlay.
 """
@@ -6,7 +6,7 @@ Imports: Qt. May be imported by: overlay.
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF
-from PySide6.QtGui import QFont, QPainter, QTextLayout, QTextOption
+from PySide6.QtGui import QColor, QFont, QPainter, QTextCharFormat, QTextLayout, QTextOption
 
 LINES = 2
 _ENOUGH = 400
@@ -19,15 +19,19 @@ class Tail:
     def __init__(self, font: QFont, width: float) -> None:
         self._font = font
         self._width = width
-        self._text = ""
+        self._text = ("", "")
+        self._tentative = 0
+        """How many characters at the end may still change."""
         self._layout = QTextLayout()
         self.height = 0.0
         """0 while there is no text."""
 
-    def set(self, text: str) -> None:
-        if text == self._text:
+    def set(self, certain: str, tentative: str = "") -> None:
+        if (certain, tentative) == self._text:
             return
-        self._text = text
+        self._text = (certain, tentative)
+        self._tentative = len(" ".join(tentative.split()))
+        text = f"{certain} {tentative}" if tentative else certain
         shown = " ".join(text[-_ENOUGH:].split())
         self._lay_out(_MORE + shown if len(text) > _ENOUGH else shown)
         if self._layout.lineCount() <= LINES:
@@ -43,9 +47,18 @@ class Tail:
     def shown(self) -> str:
         return self._layout.text()
 
-    def draw(self, painter: QPainter, x: float, y: float) -> None:
-        """In the painter's pen colour; x, y: the upper left corner."""
-        self._layout.draw(painter, QPointF(x, y))
+    @property
+    def shown_tentative(self) -> str:
+        return self.shown[max(0, len(self.shown) - self._tentative) :]
+
+    def draw(self, painter: QPainter, x: float, y: float, tentative: QColor) -> None:
+        """In the painter's pen colour, the end in that of what is tentative; x, y: the upper left corner."""
+        end = QTextLayout.FormatRange()
+        end.start, end.length = len(self.shown) - len(self.shown_tentative), len(self.shown_tentative)  # type: ignore[attr-defined]
+        other = QTextCharFormat()
+        other.setForeground(tentative)
+        end.format = other  # type: ignore[attr-defined]
+        self._layout.draw(painter, QPointF(x, y), [end] if self.shown_tentative else [])
 
     def _lay_out(self, text: str) -> None:
         layout = QTextLayout(text, self._font)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import given, settings, strategies as st
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter
 
 from lysnrai_desktop.ui.tail import LINES, Tail
 
@@ -42,6 +42,34 @@ def test_a_text_without_spaces_is_cut_between_characters() -> None:
 
     assert text.endswith(shown.removeprefix("… "))
     assert len(shown) > 20
+
+
+def test_the_end_that_may_change_is_told_apart_wherever_the_text_is_cut() -> None:
+    made = tail("")
+
+    for certain, tentative in [("Hello", "there."), (SPEECH * 3, "and so it went"), ("", "Hello"), ("Hello", "")]:
+        made.set(certain, tentative)
+
+        assert made.shown.endswith(tentative)
+        assert made.shown_tentative == tentative
+
+
+def test_a_tentative_end_is_drawn_in_its_own_colour() -> None:
+    made = tail("")
+    colours = []
+    for certain, tentative in [("Hello", ""), ("", "Hello")]:
+        made.set(certain, tentative)
+        picture = QImage(200, 40, QImage.Format.Format_RGB32)
+        picture.fill(QColor("white"))
+        painter = QPainter(picture)
+        painter.setPen(QColor("black"))
+        made.draw(painter, 0, 0, QColor("red"))
+        painter.end()
+        pixels = (picture.pixelColor(x, y) for x in range(200) for y in range(40))
+        colours.append({pixel.red() for pixel in pixels})
+
+    assert min(colours[0]) < 100
+    assert min(colours[1]) > 200
 
 
 def test_line_ends_are_spaces() -> None:
