@@ -7,8 +7,8 @@ Rule 3. Where the disk refuses, what is on it stays, the rest waits in memory, i
         written as soon as the disk has changed its mind (tried each second, and at the end).
 Rule 4. File descriptors belong to the journal's thread; removing files belongs to whoever calls `erase`, at once.
 
-What is heard in the audio is not decided here, nor when a take begins or ends. The files' format, and reading what
-earlier runs left, are in adapters/takes.py.
+What is heard in the audio is not decided here (a muted microphone: core/silence.py), nor when a take begins or ends.
+The files' format, and reading what earlier runs left, are in adapters/takes.py.
 
 Imports: core, ports, adapters/takes. May be imported by: app, cli.
 """
@@ -27,6 +27,7 @@ from queue import SimpleQueue
 
 from lysnrai_desktop.adapters import takes
 from lysnrai_desktop.adapters.takes import HEADER_BYTES, fault_of
+from lysnrai_desktop.core import silence
 from lysnrai_desktop.core.audio import SAMPLE_BYTES, Block
 from lysnrai_desktop.core.dictation import MicrophoneLive, Outcome, Silence, TakeClosed
 from lysnrai_desktop.core.takes import TakeRecord
@@ -37,8 +38,6 @@ SYNC_S = 1.0
 RETRY_S = 1.0
 """Between two attempts on a disk that refused."""
 SHUT_DOWN_S = 2.0
-SILENCE_S = 1.5
-"""So long nothing but zeros, and the microphone is muted: the quietest room moves the last bit."""
 _FULL_SCALE = 32768
 
 
@@ -68,7 +67,8 @@ class Journal:
         self.on_level = on_level
         self.now = now
         self.dropped_blocks = 0
-        """Blocks that came for a take after its end. Load cannot raise it: there is no bound to run into."""
+        """Blocks that came for a take after its end, and gaps that the sound card told of. In here load can cost none:
+        there is no bound to run into."""
         self._on_fault = on_fault
         self.wall = wall
         self._refused = ""
@@ -141,7 +141,7 @@ class RecordedTake:
         self._ended = 0.0
         self._synced_at = 0.0
         self._retry_at = 0.0
-        self._zeros = 0  # in a row, up to now
+        self._sound = silence.Sound()
         # Of both; changed by the journal's thread and by erase(), under the lock:
         self._changed = threading.Condition()
         self._fd = -1
@@ -169,8 +169,8 @@ class RecordedTake:
         """
         if len(block.pcm) % SAMPLE_BYTES or block.rate_hz != (self._rate_hz or block.rate_hz):
             raise ValueError(f"want whole samples at {self._rate_hz} Hz, got {len(block.pcm)} B at {block.rate_hz} Hz")
+        self._journal.dropped_blocks += (self._closed or block.after_gap) and not self._erased
         if self._closed:
-            self._journal.dropped_blocks += not self._erased
             return
         self._rate_hz = block.rate_hz
         if block.pcm:
@@ -246,13 +246,9 @@ class RecordedTake:
             self._journal.post(MicrophoneLive(self._session, self._journal.now()))
         level = peak(pcm)
         self._journal.on_level(level)
-        self._notice_silence(0 if level else self._zeros + len(pcm) // SAMPLE_BYTES)
-
-    def _notice_silence(self, zeros: int) -> None:
-        limit = SILENCE_S * self._rate_hz
-        was, self._zeros = self._zeros >= limit, zeros
-        if was != (silent := zeros >= limit):
-            self._journal.post(Silence(self._session, self._journal.now(), silent))
+        before, self._sound = self._sound, silence.hear(self._sound, level, len(pcm) // SAMPLE_BYTES, self._rate_hz)
+        if self._sound.is_silent != before.is_silent:
+            self._journal.post(Silence(self._session, self._journal.now(), self._sound.is_silent))
 
     def _publish(self) -> None:
         with self._changed:

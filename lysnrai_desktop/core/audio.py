@@ -17,6 +17,8 @@ class Block:
 
     pcm: bytes
     rate_hz: int
+    after_gap: bool = False
+    """Sound was lost before it, says the sound card: this process was held up for longer than its buffer lasts."""
 
     @property
     def samples(self) -> int:

@@ -180,6 +180,17 @@ def test_a_block_after_the_end_is_counted_as_dropped(bench: Bench) -> None:
     assert bench.journal.dropped_blocks == 1
 
 
+def test_a_gap_in_what_comes_is_counted_as_dropped_and_what_follows_is_kept(bench: Bench) -> None:
+    take = bench.journal.open(1)
+    bench.record(take, 1)
+
+    take.block(Block(counting(960, 960), RATE_HZ, after_gap=True))
+    bench.settle()
+
+    assert bench.journal.dropped_blocks == 1
+    assert samples_of(bench.wav(take)) == counting(0, 2 * 960)
+
+
 def test_half_a_sample_is_a_bug_and_says_so(bench: Bench) -> None:
     with pytest.raises(ValueError, match="samples"):
         bench.journal.open(1).block(Block(b"\x01\x02\x03", RATE_HZ))
