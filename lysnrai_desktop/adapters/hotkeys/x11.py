@@ -123,7 +123,10 @@ class X11Hotkeys:
 
     def shut_down(self) -> None:
         self._closing.set()
-        self._x.close()  # the server lets the grabs of a closed connection go
+        closed = None
+        while closed is not self._x:  # one may just be taking the place of the last, on that one's thread
+            closed = self._x
+            closed.close()  # the server lets the grabs of a closed connection go
 
     def _connect(self) -> None:
         self._clock = ServerClock()
@@ -153,7 +156,8 @@ class X11Hotkeys:
             try:
                 self.bind(str(combo), name)
             except Fault as fault:
-                self._lost(fault)
+                if not self._closing.is_set():
+                    self._lost(fault)
         self.watch_cancel(self._cancel_wanted)
 
     def _call(self, work: Callable[[Display], T]) -> T:

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
@@ -21,6 +22,7 @@ from Xlib.protocol import rq
 
 from lysnrai_desktop.adapters.hotkeys import x11
 from lysnrai_desktop.adapters.hotkeys.x11 import ServerClock, X11Hotkeys
+from lysnrai_desktop.adapters.x11 import XConnection
 from lysnrai_desktop.core.faults import Fault, HotkeyInvalid, HotkeyTaken, HotkeyUnavailable
 from lysnrai_desktop.core.hotkey import Edge
 from tests.desktop.editors import await_text, terminal
@@ -440,6 +442,34 @@ def test_hotkeys_come_back_after_a_disconnection(
     screen.key_up("F8")
     eventually(lambda: screen.press(COMBO) and not seen.nothing(), "the hotkey is back")
     assert seen.edge().hotkey == "combo"
+
+
+def test_shutting_down_while_it_connects_again_leaves_no_connection(
+    screen: Screen, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hotkeys = X11Hotkeys(seen.put, seen.put, seen.put, screen.environment["DISPLAY"])
+    hotkeys.bind(COMBO)
+    connecting, goes_on = threading.Event(), threading.Event()
+
+    def slowly(*arguments: Any) -> XConnection:
+        connecting.set()
+        assert goes_on.wait(DEADLINE_S)
+        return XConnection(*arguments)
+
+    monkeypatch.setattr(x11, "AGAIN_S", (0.0,))
+    monkeypatch.setattr(x11, "XConnection", slowly)
+    hotkeys._x.display.display.socket.shutdown(socket.SHUT_RDWR)
+    assert connecting.wait(DEADLINE_S)
+    end = threading.Thread(target=hotkeys.shut_down)
+    end.start()
+    eventually(hotkeys._closing.is_set, "it is told to end")
+
+    goes_on.set()
+
+    end.join(DEADLINE_S)
+    eventually(lambda: not [each for each in threading.enumerate() if each.name == "hotkeys"], "all threads have ended")
+    assert isinstance(seen.next(), HotkeyUnavailable)
+    assert seen.nothing()
 
 
 def test_shutting_down_gives_the_combination_back(screen: Screen, hotkeys: X11Hotkeys, seen: Seen) -> None:
