@@ -113,7 +113,7 @@ class PortAudioMicrophone:
     # --- the microphone thread
 
     def _run(self) -> None:
-        self._start("load", portaudio.load, lambda _: None)
+        self._start(portaudio.load, lambda _: None, give_up=False)
         while not self._shutting_down or self._job or self._line or self._to_close:
             due = self._due()
             try:
@@ -153,17 +153,17 @@ class PortAudioMicrophone:
                 return
             self._leave_worker_behind()
         if self._to_close:
-            self._start("close", self._to_close.pop().close, lambda _: None)
+            self._start(self._to_close.pop().close, lambda _: None)
         elif self._line and not self._is_wanted(self._line, now):
             line, self._line = self._line, None
-            self._start("close", line.input.close, lambda _: None)
+            self._start(line.input.close, lambda _: None)
         elif recording and not self._line:
             self._open(recording)
         elif recording and self._line and not recording.attached:
             self._attach(recording, self._line, now)
         elif self._lists:
             reply = self._lists.popleft()
-            self._start("list", partial(portaudio.inputs, self._may_look_again()), reply.put)
+            self._start(partial(portaudio.inputs, self._may_look_again()), reply.put)
 
     def _is_wanted(self, line: _Line, now: float) -> bool:
         if line.finished:
@@ -182,6 +182,8 @@ class PortAudioMicrophone:
             recording.sink.end()
         else:
             self._recording = recording
+            if self._job and self._job.opens == recording.device:
+                self._job.give_up_at = None  # wanted again
 
     def _close(self, session: int, at: float) -> None:
         recording = self._recording
@@ -204,7 +206,7 @@ class PortAudioMicrophone:
         recording.sink.end()
         now = self._now()
         self._warm_until = now + self._warm_s()
-        if self._job and self._job.name == "open":
+        if self._job and self._job.opens is not None:
             self._job.give_up_at = now + GIVE_UP_S
 
     def _fail(self, code: str) -> None:
@@ -233,7 +235,7 @@ class PortAudioMicrophone:
         if recording.silent >= SILENT_TICKS:
             self._lost(line)
         elif line.input.by_server and not self._job and recording.looks % LOOK_TICKS == 0:
-            self._start("look", _sources, partial(self._looked, line))
+            self._start(_sources, partial(self._looked, line))
 
     def _looked(self, line: _Line, found: pulse.Sources | None) -> None:
         if found is None:
@@ -252,7 +254,7 @@ class PortAudioMicrophone:
         line = _Line(recording.device, self._now)
         finished = partial(self._work.put, partial(self._lost, line))
         work = partial(_try_to_open, recording.device, line.hear, finished, self._may_look_again())
-        self._start("open", work, partial(self._opened, line))
+        self._start(work, partial(self._opened, line), give_up=False, opens=recording.device)
 
     def _opened(self, line: _Line, result: portaudio.Input | MicrophoneFault) -> None:
         if not isinstance(result, MicrophoneFault):
@@ -267,8 +269,10 @@ class PortAudioMicrophone:
 
     # jobs
 
-    def _start(self, name: str, work: Callable[[], T], then: Callable[[T], None]) -> None:
-        job = _Job(name, None if name in ("load", "open") else self._now() + GIVE_UP_S)
+    def _start(
+        self, work: Callable[[], T], then: Callable[[T], None], *, give_up: bool = True, opens: str | None = None
+    ) -> None:
+        job = _Job(self._now() + GIVE_UP_S if give_up else None, opens)
 
         def run() -> None:
             result = work()
@@ -364,9 +368,10 @@ class _Line:
 class _Job:
     """The one thing that PortAudio is doing."""
 
-    name: str
     give_up_at: float | None
     """None while somebody needs the result, however long it takes."""
+    opens: str | None
+    """The device that it opens, if it does."""
 
 
 class _Worker:

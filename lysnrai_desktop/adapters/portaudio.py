@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import functools
 import logging
 import os
@@ -86,11 +87,14 @@ def open_input(device: str, hear: Hear, finished: Callable[[], None], may_look_a
     sound = _sounddevice()
     try:
         return _open(sound, device, hear, finished)
-    except MicrophoneFault:
+    except MicrophoneFault as refused:
         if not may_look_again:
             raise
-    _look_again(sound)
-    return _open(sound, device, hear, finished)
+        _look_again(sound)
+        try:
+            return _open(sound, device, hear, finished)
+        except MicrophoneMissing:
+            raise refused from None  # a device that another program holds is not listed
 
 
 def inputs(may_look_again: bool) -> Sequence[Device]:
@@ -215,9 +219,15 @@ def _stream(sound: Any, route: _Route, hear: Hear, finished: Callable[[], None])
 
 
 def _callback(hear: Hear, rate_hz: int, channels: int) -> Callable[[Any, int, Any, Any], None]:
+    begun = False
+
     def heard(samples: Any, frames: int, time: Any, status: Any) -> None:  # noqa: ARG001  PortAudio's signature
+        nonlocal begun
         pcm = bytes(samples)
-        hear(Block(pcm if channels == 1 else mix_down(pcm, channels), rate_hz))
+        # What lay in the device's buffer before the stream began is nobody's loss.
+        gap = begun and status.input_overflow
+        begun = True
+        hear(Block(pcm if channels == 1 else mix_down(pcm, channels), rate_hz, gap))
 
     return heard
 
@@ -237,10 +247,26 @@ def _code(error: Exception) -> int:
 
 
 def _nothing_there(nodes: Path = Path("/dev/snd")) -> MicrophoneFault:
-    """Missing; denied where there are capture devices that we may not open, for ALSA then lists none."""
-    captures = list(nodes.glob("pcm*c"))
-    denied = bool(captures) and not any(os.access(node, os.R_OK | os.W_OK) for node in captures)
-    return MicrophoneDenied() if denied else MicrophoneMissing()
+    """Missing; unless there are some that we may not open, or that others have: PortAudio lists none of them."""
+    try:
+        pulse.sources()
+    except pulse.Denied:
+        return MicrophoneDenied()
+    except pulse.NoServer:
+        pass
+    refusals = [_refusal(node) for node in nodes.glob("pcm*c")]
+    if errno.EBUSY in refusals:
+        return MicrophoneBusy()
+    return MicrophoneDenied() if refusals and set(refusals) <= {errno.EACCES, errno.EPERM} else MicrophoneMissing()
+
+
+def _refusal(node: Path) -> int:
+    """Why a device cannot be opened; 0 if it can be."""
+    try:
+        os.close(os.open(node, os.O_RDONLY | os.O_NONBLOCK))
+    except OSError as error:
+        return error.errno or 0
+    return 0
 
 
 def _look_again(sound: Any) -> None:

@@ -20,8 +20,15 @@ from typing import Any
 _CLIENT = "LysnrAI microphones"
 
 
+_ERR_ACCESS = 1  # pulse/def.h, pa_error_code
+
+
 class NoServer(Exception):
     """No sound server answers. Not a fault: there may be microphones without one."""
+
+
+class Denied(NoServer):
+    """One answers, and does not let us in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,8 @@ def sources() -> Sources:
     """Ask the sound server.
 
     Raises:
-        NoServer: there is none, or it does not let us in, or it went away while answering.
+        Denied: it does not let us in.
+        NoServer: there is none, or it went away while answering.
     """
     with _connection() as server:
         found = {source.index: _source(source) for source in server.source_list()}
@@ -77,12 +85,15 @@ def _connection() -> Iterator[Any]:
         pulsectl = _pulsectl()
     except (ImportError, OSError) as missing:  # no libpulse on this system
         raise NoServer from missing
-    try:
-        # No timeout: pulsectl would wait for the whole of it, whenever the answer comes.
-        with pulsectl.Pulse(_CLIENT) as server:
+    with pulsectl.Pulse(_CLIENT, connect=False) as server:
+        try:
+            # No timeout: pulsectl would wait for the whole of it, whenever the answer comes.
+            server.connect(autospawn=True)
             yield server
-    except (pulsectl.PulseError, pulsectl.PulseDisconnected) as refused:
-        raise NoServer from refused
+        except (pulsectl.PulseError, pulsectl.PulseDisconnected) as refused:
+            # pulsectl keeps the reason to itself; the context knows it until it is closed.
+            denied = pulsectl._pulsectl.pa.context_errno(server._ctx) == _ERR_ACCESS  # noqa: SLF001
+            raise (Denied if denied else NoServer) from refused
 
 
 @functools.cache

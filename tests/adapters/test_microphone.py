@@ -7,11 +7,14 @@ import queue
 import re
 import subprocess
 import sys
+import tempfile
 import threading
+import time
 import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -34,12 +37,12 @@ from tests.fakes.microphone import Heard
 class Bench:
     """A microphone on a sound server, and what it posted."""
 
-    def __init__(self, server: PulseServer) -> None:
+    def __init__(self, server: PulseServer, now: Callable[[], float] = time.monotonic) -> None:
         self.server = server
         self.warm_s = 0.0
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.names: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self.microphone = PortAudioMicrophone(self.events.put, lambda: self.warm_s, self.names.put)
+        self.microphone = PortAudioMicrophone(self.events.put, lambda: self.warm_s, self.names.put, now)
 
     def record(self, session: int, device: str = "") -> Heard:
         heard = Heard()
@@ -49,7 +52,14 @@ class Bench:
 
     def opening(self) -> bool:
         job = self.microphone._job
-        return job is not None and job.name == "open"
+        return job is not None and job.opens is not None
+
+    def settle(self) -> None:
+        """Return when the microphone's thread has done all it was asked for, and looked at the clock since."""
+        for _ in range(2):
+            done = threading.Event()
+            self.microphone._work.put(done.set)
+            assert done.wait(DEADLINE_S)
 
     def failure(self) -> tuple[int, str]:
         event = self.events.get(timeout=DEADLINE_S)
@@ -63,10 +73,10 @@ class Bench:
 
 
 @contextlib.contextmanager
-def on(server: PulseServer) -> Iterator[Bench]:
+def on(server: PulseServer, now: Callable[[], float] = time.monotonic) -> Iterator[Bench]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PULSE_SERVER", server.environment["PULSE_SERVER"])
-        bench = Bench(server)
+        bench = Bench(server, now)
         yield bench
         if server.process.poll() is None:
             server.thaw()
@@ -190,6 +200,19 @@ def test_without_a_sound_server_the_microphone_is_missing(bench: Bench, monkeypa
     assert bench.failure() == (1, "microphone.missing")
 
 
+def test_a_sound_server_that_does_not_let_us_in_denies_the_microphone(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with bench.server.guarded() as address:
+        (tmp_path / "cookie").write_bytes(bytes(256))
+        monkeypatch.setenv("PULSE_COOKIE", str(tmp_path / "cookie"))
+        monkeypatch.setenv("PULSE_SERVER", address)
+
+        bench.microphone.open(1, "", Heard())
+
+        assert bench.failure() == (1, "microphone.denied")
+
+
 def test_a_sound_server_that_comes_later_is_found(server: PulseServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULSE_SERVER", "unix:/nonexistent")
     bench = Bench(server)
@@ -289,6 +312,25 @@ def test_a_stream_that_opens_when_nobody_waits_any_more_is_closed(bench: Bench) 
     bench.record(2)
     bench.microphone.close(2)
     eventually(lambda: not bench.streams(), "no stream is left open")
+
+
+def test_an_opening_that_is_wanted_again_is_waited_for(server: PulseServer) -> None:
+    clock = 0.0
+    with on(server, lambda: clock) as bench:
+        server.freeze()
+        bench.microphone.open(1, "", Heard())
+        eventually(bench.opening, "it is being opened")
+        bench.microphone.close(1)
+        again = Heard()
+        bench.microphone.open(2, "", again)
+        bench.settle()
+
+        clock = 5.0
+        bench.settle()
+
+        assert bench.opening()
+        server.thaw()
+        assert again.first.wait(DEADLINE_S)
 
 
 def portaudio_threads() -> int:
@@ -404,6 +446,79 @@ microphone.shut_down()
     call((sys.executable, "-c", program), environment)
 
 
+REFUSED = """
+import fcntl, os, pty, sys, termios
+from pathlib import Path
+from lysnrai_desktop.adapters import portaudio
+from lysnrai_desktop.core.faults import MicrophoneFault
+
+folder, changes = Path(sys.argv[1]), iter(range(1, 9))
+config = (folder / "alsa.conf").open("r+")
+
+def headset(kind):
+    config.seek(0)
+    config.truncate()
+    config.write('pcm.headset { hint.description "x" ' + kind + ' }')
+    config.flush()
+    os.utime(config.fileno(), (next(changes),) * 2)  # ALSA reads it again when its date is another
+
+def opened():
+    try:
+        portaudio.open_input("headset", lambda _: None, lambda: None, may_look_again=True).close()
+    except MicrophoneFault as fault:
+        return fault.code
+    return "opened"
+
+(folder / "closed").touch(0)
+(folder / "open").touch(0o666)
+nodes = {name: folder / name for name in ("busy", "denied", "mixed")}
+for node in nodes.values():
+    node.mkdir()
+ours, theirs = pty.openpty()
+held = os.ttyname(theirs)
+os.chmod(held, 0o666)
+fcntl.ioctl(theirs, termios.TIOCEXCL)  # who opens it from now on is told that it is busy
+(nodes["busy"] / "pcmC0D0c").symlink_to(held)
+(nodes["denied"] / "pcmC0D0c").symlink_to(folder / "closed")
+(nodes["mixed"] / "pcmC0D0c").symlink_to(folder / "closed")
+(nodes["mixed"] / "pcmC1D0c").symlink_to(folder / "open")
+portaudio.inputs(may_look_again=True)  # all that is imported late is imported now
+if os.getuid() == 0:
+    os.fchown(config.fileno(), 65534, 65534)
+    os.setgroups([])
+    os.setresgid(*[65534] * 3)
+    os.setresuid(*[65534] * 3)
+
+headset(f'type pulse server "{sys.argv[2]}"')
+print(opened())
+headset(f'type oss device "{held}"')
+print(opened())
+for name in ("busy", "denied", "mixed"):
+    print(portaudio._nothing_there(nodes[name]).code)
+"""
+
+
+def test_a_device_that_another_program_holds_is_busy_and_one_that_we_may_not_open_is_denied(
+    server: PulseServer,
+) -> None:
+    """The kernel's own refusals: ALSA's plug-in for OSS opens whatever file it is given, here one that is held."""
+    with tempfile.TemporaryDirectory() as name, server.open_to_all() as address:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "alsa.conf").touch()
+        alsa = f"/usr/share/alsa/alsa.conf:{folder / 'alsa.conf'}"
+        environment = {
+            **server.environment,
+            "HOME": name,
+            "PULSE_SERVER": "unix:/nonexistent",
+            "ALSA_CONFIG_PATH": alsa,
+        }
+
+        told = call((sys.executable, "-c", REFUSED, folder, address), environment)
+
+    assert told.split() == ["opened", "microphone.busy", "microphone.busy", "microphone.denied", "microphone.missing"]
+
+
 # --- cards that no machine without hardware has
 
 
@@ -418,6 +533,8 @@ class Card:
     channels: tuple[int, ...] = (1, 2)
     rates: tuple[int, ...] = (44_100, 48_000)
     refusal: Refused | None = None
+    overflows: tuple[bool, ...] = (False,)
+    """Of each block: whether sound was lost before it."""
     opened: list[tuple[int, int]] = field(default_factory=list)
     PortAudioError: type[Refused] = Refused
 
@@ -433,7 +550,9 @@ class Card:
         if samplerate not in self.rates:
             raise Refused("Invalid sample rate", -9997)
         self.opened.append((channels, samplerate))
-        return Stream(lambda: callback(np.array([[100] * channels, [-300] * channels], np.int16).data, 2, None, None))
+        samples = np.array([[100] * channels, [-300] * channels], np.int16).data
+        flags = [SimpleNamespace(input_overflow=overflow) for overflow in self.overflows]
+        return Stream(lambda: [callback(samples, 2, None, each) for each in flags])
 
     def _terminate(self) -> None: ...
 
@@ -442,7 +561,7 @@ class Card:
 
 @dataclass
 class Stream:
-    start: Callable[[], None]
+    start: Callable[[], object]
 
 
 def opened_on(card: Card, monkeypatch: pytest.MonkeyPatch, device: str = "") -> Heard:
@@ -469,6 +588,14 @@ def test_a_card_without_a_single_channel_is_mixed_down(monkeypatch: pytest.Monke
 
     assert card.opened == [(4, 44_100)]
     assert heard.blocks == [Block(np.array([100, -300], np.int16).tobytes(), 44_100)]
+
+
+def test_what_was_lost_before_a_block_is_marked_but_not_what_was_there_before_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard = opened_on(Card(overflows=(True, False, True)), monkeypatch)
+
+    assert [block.after_gap for block in heard.blocks] == [False, False, True]
 
 
 def test_cards_are_listed_once_and_loudspeakers_are_not(monkeypatch: pytest.MonkeyPatch) -> None:

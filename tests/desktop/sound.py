@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -90,6 +92,26 @@ class PulseServer:
     def suspend(self, on: bool) -> None:
         """Stop the microphone from delivering; streams on it stay open and get no word."""
         self.control("suspend-source", MICROPHONE, str(int(on)))
+
+    @contextlib.contextmanager
+    def guarded(self) -> Iterator[str]:
+        """Open a second door, for those who know the cookie; yields its address."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        module = self.control("load-module", "module-native-protocol-tcp", "listen=127.0.0.1", f"port={port}")
+        yield f"tcp:127.0.0.1:{port}"
+        self.unplug(module)
+
+    @contextlib.contextmanager
+    def open_to_all(self) -> Iterator[str]:
+        """Open a door for every user of this computer; yields its address."""
+        with tempfile.TemporaryDirectory() as name:
+            Path(name).chmod(0o755)
+            path = Path(name) / "native"
+            module = self.control("load-module", "module-native-protocol-unix", f"socket={path}", "auth-anonymous=1")
+            path.chmod(0o777)
+            yield f"unix:{path}"
+            self.unplug(module)
 
     def freeze(self) -> None:
         """Make the server hang, as a broken driver does. Thawed at the end by itself."""
