@@ -26,10 +26,10 @@ import threading
 import time
 import traceback
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
 from lysnrai_desktop.core import engine_messages as wire
-from lysnrai_desktop.core.faults import Fault
+from lysnrai_desktop.core.faults import AzureSdkMissing, Fault
 from lysnrai_desktop.engines.engine import Engine, Hearing, Say, Wanted
 
 SLOW_S = 3.0
@@ -37,12 +37,22 @@ SLOW_S = 3.0
 
 
 def make_engine(name: str, arguments: list[str], say: Say, messages_fd: int) -> Engine:
-    """Import and build an engine by name."""
+    """Import and build an engine by name. Raises AzureSdkMissing."""
     match name:
         case "whisper":
             from lysnrai_desktop.engines.whisper import WhisperEngine
 
             return WhisperEngine(say)
+        case "azure":
+            try:
+                from lysnrai_desktop.engines.azure import AzureEngine
+            except ModuleNotFoundError as error:
+                if error.name is None or error.name.partition(".")[0] != "azure":
+                    raise
+                raise AzureSdkMissing(error.name) from None
+            except OSError:  # a library that the SDK loads
+                raise AzureSdkMissing("it cannot be loaded") from None
+            return AzureEngine(say)
         case "scripted":
             from lysnrai_desktop.engines.scripted import ScriptedEngine
 
@@ -164,7 +174,7 @@ def _read(pipe: BinaryIO, inbox: Inbox, say: Mouth) -> None:
     _leave(0)
 
 
-def _leave(code: int) -> None:
+def _leave(code: int) -> NoReturn:
     sys.stderr.flush()
     os._exit(code)
 
@@ -203,7 +213,11 @@ def main(arguments: list[str]) -> None:
     say(wire.Hello(wire.VERSION, name))
     inbox, mouth = Inbox(), Mouth(say)
     threading.Thread(target=_read, args=(sys.stdin.buffer, inbox, mouth), name="reader", daemon=True).start()
-    engine = make_engine(name, rest, mouth, pipe.fileno())
+    try:
+        engine = make_engine(name, rest, mouth, pipe.fileno())
+    except Fault as fault:
+        mouth(wire.Failed(0, fault.code))
+        _leave(1)
     serving = threading.Thread(target=serve, args=(engine, inbox, mouth), name="serving", daemon=True)
     serving.start()  # a thread like the others, so that whichever fails, the process ends the same way
     serving.join()
