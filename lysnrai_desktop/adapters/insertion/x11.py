@@ -315,8 +315,9 @@ class X11Inserter:
         end = time.monotonic() + LONGEST_S
 
         def may_go_on() -> bool:
-            well = self._windows.is_active(target) and not keyboard.modifiers_held(self._x.display)
-            return well and not self._stopping and time.monotonic() < end
+            display = self._x.display
+            free = not keyboard.modifiers_held(display) and not keyboard.is_taken(display)
+            return free and self._windows.is_active(target) and not self._stopping and time.monotonic() < end
 
         ready = self._focus(target, may_activate) and self._keys_are_free()
         if ready and self._typist.type(text.reveal(), target.id, may_go_on):
@@ -339,10 +340,12 @@ class X11Inserter:
     def _keys_are_free(self) -> bool:
         """Wait until no key is held; a key that stays down is borne with, unless it is a modifier.
 
-        While the hotkey itself is down, the server sends every key to the hotkeys and none to the target.
+        While the hotkey itself is down, the server sends every key to the hotkeys and none to the target. The same goes
+        for whoever else has taken the keyboard: what is meant for a window must not be typed into a locked screen.
         """
         display = self._x.display
-        return self._look(lambda: not keyboard.keys_held(display), HELD_S) or not keyboard.modifiers_held(display)
+        let_go = self._look(lambda: not keyboard.keys_held(display), HELD_S) or not keyboard.modifiers_held(display)
+        return let_go and self._look(lambda: not keyboard.is_taken(display), HELD_S)
 
     def _await_receipt(self, offer: Offer, way: Way, target: X11Target, since: int) -> bool:
         """Wait until the target has fetched the text; False if it does not, or nobody can have it from us any more."""

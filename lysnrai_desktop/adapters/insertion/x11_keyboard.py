@@ -33,6 +33,17 @@ def modifiers_held(display: Display) -> bool:
     return any(is_modifier(display, keycode) for keycode in _held(display))
 
 
+def is_taken(display: Display) -> bool:
+    """Tell whether a program has the whole keyboard to itself: a locked screen, an open menu. It would get our keys.
+
+    Only who tries to take it is told. It is given back at once, and no window loses the focus by that.
+    """
+    taken = display.screen().root.grab_keyboard(False, X.GrabModeAsync, X.GrabModeAsync, X.CurrentTime)
+    display.ungrab_keyboard(X.CurrentTime)
+    display.sync()
+    return bool(taken != X.GrabSuccess)
+
+
 def is_modifier(display: Display, keycode: int) -> bool:
     return any(keycode in row for row in display.get_modifier_mapping())
 
