@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lysnrai_desktop.adapters.hotkeys.x11 import X11Hotkeys
+from lysnrai_desktop.adapters.journal import Journal
+from lysnrai_desktop.core.audio import Block
 from lysnrai_desktop.core.combo import parse
+from lysnrai_desktop.core.dictation import Outcome
+from lysnrai_desktop.core.takes import UNDELIVERED_KEEP_S
 from lysnrai_desktop.ui import texts
 from tests.desktop.machine import VirtualDesktop
 from tests.desktop.processes import DEADLINE_S, eventually
@@ -45,7 +51,7 @@ def test_the_app_itself_never_loads_a_model_library(app: App) -> None:
 
 
 def test_everything_it_writes_is_its_owners_alone(app: App, tmp_path: Path) -> None:
-    app.lysnrai("start")
+    app.ask("start")
     app.until("recording")
 
     for path in [tmp_path / "home", *(tmp_path / "home").rglob("*")]:
@@ -59,7 +65,7 @@ def test_everything_it_writes_is_its_owners_alone(app: App, tmp_path: Path) -> N
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_and_its_engine_and_keeps_the_take(app: App, tmp_path: Path, end: signal.Signals) -> None:
     engines = children(app.process.pid)
-    app.lysnrai("start")
+    app.ask("start")
     app.until("recording")
 
     app.process.send_signal(end)
@@ -90,7 +96,7 @@ def test_a_new_hotkey_counts_without_a_restart(desktop: VirtualDesktop, app: App
         return app.status()["state"] in {"arming", "recording"}
 
     eventually(starts, "F9 starts a dictation")
-    app.lysnrai("cancel")
+    app.ask("cancel")
     app.until("idle")
     desktop.screen.press(HOTKEY)
     assert app.status()["state"] == "idle"
@@ -128,6 +134,25 @@ def test_hotkeys_come_and_go_with_the_settings(app: App, desktop: VirtualDesktop
         eventually(lambda: not others.free([parse("f8")]), "the new one is taken")
         desktop.screen.press("f8")
         app.until("recording")
+
+
+def test_audio_whose_time_is_over_goes_while_the_app_runs(desktop: VirtualDesktop, tmp_path: Path) -> None:
+    often = "from lysnrai_desktop import app, cli; app.TIDY_MS = 50; cli.main([])"
+    home = tmp_path / "home"
+    command = (sys.executable, "-c", often)
+    with running_app(desktop, SETTINGS, home=home, models=MODELS, command=command) as app:
+        long_ago = time.time() - 2 * UNDELIVERED_KEEP_S
+        journal = Journal(home / "takes", lambda _: None, lambda _: None, pytest.fail, wall=lambda: long_ago)
+        for outcome in (Outcome.FAILED, Outcome.NOTHING_HEARD):
+            take = journal.open(1)
+            take.block(Block(b"\1\0" * 960, 48_000))
+            take.end()
+            take.keep(outcome, "")
+
+        journal.shut_down()
+
+        eventually(lambda: len(list((home / "takes").glob("*.wav"))) == 1, "one goes, the other is offered")
+        assert [take["outcome"] for take in json.loads(app.lysnrai("takes", "--json").stdout)] == ["failed"]
 
 
 def test_two_starts_at_the_same_moment_make_one_app(desktop: VirtualDesktop, tmp_path: Path) -> None:

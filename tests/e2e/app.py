@@ -1,6 +1,7 @@
 """The app under test: started as a user starts it, seen through nothing but its command line.
 
-Times come from the desktop (keys, editors), states from `lysnrai status --follow --json`.
+Times come from the desktop (keys, editors), states from `lysnrai status --follow --json`. `ask` says what the command
+line would say, but starts no process for it; that the command line says it is tried in test_command_line.py.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+from lysnrai_desktop.adapters import control_socket, paths
 from tests.desktop.machine import VirtualDesktop
 from tests.desktop.processes import DEADLINE_S, NotInTime, eventually, running
 
@@ -48,10 +50,18 @@ class App:
             check=False,
         )
 
+    def ask(self, verb: str) -> Status:
+        """Say what `lysnrai start`, `stop`, `cancel` or `toggle` says; returns the answer, {} if the app just ends.
+
+        Raises:
+            NotRunning: it has ended, or not begun.
+        """
+        answers = list(control_socket.ask(paths.home(self.environment).run, {"verb": verb}, DEADLINE_S))
+        return answers[0] if answers else {}
+
     def status(self) -> Status:
         """Return what `lysnrai status --json` prints now."""
-        answer: Status = json.loads(self.lysnrai("status", "--json").stdout)
-        return answer
+        return self.ask("status")
 
     def until(self, wanted: str | Callable[[Status], bool], deadline_s: float = DEADLINE_S) -> Status:
         """Return the next status in this state (or that `wanted` likes), skipping those before it.
@@ -79,7 +89,12 @@ class App:
 
 @contextlib.contextmanager
 def running_app(
-    desktop: VirtualDesktop, settings: str = "", *, home: Path | None = None, models: Path | None = None
+    desktop: VirtualDesktop,
+    settings: str = "",
+    *,
+    home: Path | None = None,
+    models: Path | None = None,
+    command: Sequence[str] = COMMAND,
 ) -> Iterator[App]:
     """Start the app on a desktop; ready when a dictation would begin and end without waiting for the engine.
 
@@ -87,6 +102,7 @@ def running_app(
         settings: what settings.toml says, as TOML.
         home: LYSNRAI_HOME; the desktop's own by default.
         models: a folder of models shared between runs; by default the app makes its own, in its home.
+        command: starts the app.
     """
     home = home or desktop.app_home
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -97,13 +113,16 @@ def running_app(
     if models:
         environment["LYSNRAI_MODELS"] = str(models)
     log = desktop.folder / "app.log"
-    with running(COMMAND, environment, log=log) as process:
+    with running(command, environment, log=log) as process:
         app = App(process, environment, log)
 
         def answers() -> bool:
             if process.poll() is not None:
                 raise AssertionError(f"the app ended with {process.returncode}:\n{log.read_text(errors='replace')}")
-            return app.lysnrai("status", "--json").returncode == 0
+            try:
+                return bool(app.status())
+            except control_socket.NotRunning:
+                return False
 
         eventually(answers, "the app answers", READY_S)
         follow = (*COMMAND, "status", "--follow", "--json")

@@ -38,7 +38,7 @@ def app(module_app: App, desktop: VirtualDesktop) -> Iterator[App]:
     for combo in (HOTKEY, "esc"):
         desktop.screen.key_up(combo)
     if module_app.status()["state"] != "idle":
-        module_app.lysnrai("cancel")
+        module_app.ask("cancel")
         module_app.until("idle")
 
 
