@@ -85,6 +85,13 @@ class Screen:
         """Tell whether any key is down, as the server sees it."""
         return any(self._display.query_keymap())
 
+    def keyboard_is_taken(self) -> bool:
+        """Tell whether a program has the keyboard to itself, as a locker of screens has."""
+        taken = self._root.grab_keyboard(False, X.GrabModeAsync, X.GrabModeAsync, X.CurrentTime) != X.GrabSuccess
+        self._display.ungrab_keyboard(X.CurrentTime)
+        self._display.sync()
+        return taken
+
     # -- mouse
 
     def click(self, x: int, y: int, button: int = 1) -> None:

@@ -5,6 +5,7 @@ LYSNRAI_TEST_EFFORT=full kills at 20 random moments in each state.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -20,10 +21,9 @@ from typing import Any
 
 import pytest
 
-from tests import speech
 from tests.desktop.editors import QtEditor, await_text
 from tests.desktop.machine import VirtualDesktop
-from tests.desktop.processes import DEADLINE_S, call, eventually
+from tests.desktop.processes import DEADLINE_S, call, eventually, running
 from tests.desktop.screen import x_server
 from tests.e2e.app import HOTKEY, App, running_app
 from tests.e2e.conftest import SETTINGS
@@ -64,7 +64,7 @@ def gone(pids: list[int]) -> bool:
 
 
 def recording(desktop: VirtualDesktop, app: App, spoken: Path) -> None:
-    app.lysnrai("start")
+    app.ask("start")
     app.until("recording")
     desktop.sound.speak(spoken)
 
@@ -74,7 +74,7 @@ def finishing(desktop: VirtualDesktop, app: App, spoken: Path) -> None:
     recording(desktop, app, spoken)
     for engine in engines(app):
         os.kill(engine, signal.SIGSTOP)
-    app.lysnrai("stop")
+    app.ask("stop")
     app.until("finishing")
 
 
@@ -82,7 +82,7 @@ def inserting(desktop: VirtualDesktop, app: App, spoken: Path) -> None:
     """A key is held that would change the paste, so that it waits."""
     desktop.screen.key_down("shift")
     recording(desktop, app, spoken)
-    app.lysnrai("stop")
+    app.ask("stop")
     app.until("inserting")
 
 
@@ -174,37 +174,89 @@ def test_the_next_start_offers_the_take_and_a_button_brings_its_text_to_the_clip
         assert second.status()["state"] == "idle"
         eventually(lambda: [take["outcome"] for take in takes(second)] == ["transcribed"], "marked")
         # a dictation works as ever, and its own take is not shown to others
-        second.lysnrai("start")
+        second.ask("start")
         second.until("recording")
         assert len(takes(second)) == 1
         assert second.lysnrai("takes", "drop", second.status()["take"]).returncode == 1
         assert second.lysnrai("takes", "drop", "--all").returncode == 0
         desktop.sound.speak(short[1])
-        second.lysnrai("stop")
+        second.ask("stop")
         await_text(editor, said(short[0]), "what was said")
         assert takes(second) == []
 
 
 # -- stopped and going on: as in suspend and resume
 
+ASLEEP_S = 3600.0
+# What Python loads first, by its name: the clock on the wall is an hour further once the file is there.
+CLOCK = f"""
+import os, time
+before, woke = time.time, os.path.join(os.path.dirname(__file__), "woke")
+time.time = lambda: before() + {ASLEEP_S} * os.path.exists(woke)
+"""
 
-def test_what_was_said_before_the_computer_slept_is_not_lost(
-    desktop: VirtualDesktop, own: App, editor: QtEditor, short: Spoken
+
+def test_what_was_said_before_and_after_the_computer_slept_arrives_as_one_text(
+    desktop: VirtualDesktop, editor: QtEditor, short: Spoken, models: Path, home: Path, tmp_path: Path
 ) -> None:
-    recording(desktop, own, short[1])
-    group = [own.process.pid, *engines(own)]
-    for pid in group:
+    (tmp_path / "clock").mkdir()
+    (tmp_path / "clock" / "sitecustomize.py").write_text(CLOCK)
+    search = os.pathsep.join([str(tmp_path / "clock"), desktop.environment.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+    laptop = dataclasses.replace(desktop, environment={**desktop.environment, "PYTHONPATH": search})
+    with running_app(laptop, SETTINGS, home=home, models=models) as app:
+        recording(laptop, app, short[1])
+        began = app.status()["since"]
+        with stopped([app.process.pid, *engines(app), desktop.sound.process.pid]):
+            (tmp_path / "clock" / "woke").touch()
+            time.sleep(2.5)  # longer than any watch waits: three looks of the microphone's, four of the engine's
+
+        desktop.sound.speak(short[1])
+        assert app.status()["state"] == "recording"
+        app.ask("stop")
+
+        ended = app.until("idle")
+        assert ended["outcome"] in ("inserted", "probably_inserted")
+        assert ended["fault"] is None
+        assert ended["since"] > began + ASLEEP_S
+        await_text(editor, said(f"{short[0]} {short[0]}"), "all that was said")
+
+
+@contextlib.contextmanager
+def stopped(pids: list[int]) -> Iterator[None]:
+    """Let processes stand still, in this order, and go on in the reverse."""
+    for pid in pids:
         os.kill(pid, signal.SIGSTOP)
-    time.sleep(3.0)
-    for pid in group:
-        os.kill(pid, signal.SIGCONT)
+    try:
+        yield
+    finally:
+        for pid in reversed(pids):
+            os.kill(pid, signal.SIGCONT)
 
-    own.lysnrai("stop")
 
-    outcome = own.until("idle")["outcome"]
-    assert outcome in ("inserted", "probably_inserted")
-    text = await_text(editor, bool, "text")
-    assert speech.normalise(text).startswith(speech.normalise(short[0]))
+# -- the screen is locked in mid-dictation
+
+
+def test_nothing_is_typed_into_a_locked_screen_and_the_words_wait_on_the_clipboard(
+    desktop: VirtualDesktop, own: App, editor: QtEditor, short: Spoken, home: Path
+) -> None:
+    (home / "settings.toml").write_text(f'{SETTINGS}[insertion]\nstrategy = "type"\n')
+    recording(desktop, own, short[1])
+    with running(("i3lock", "--nofork"), desktop.environment):
+        eventually(desktop.screen.keyboard_is_taken, "the screen is locked")
+        desktop.screen.press(HOTKEY)  # the locker's: whoever sits there now cannot stop it, nor begin another
+        desktop.screen.press("backspace")
+        assert own.status()["state"] == "recording"
+
+        own.ask("stop")
+
+        ended = own.until("idle")
+        assert (ended["outcome"], ended["fault"]) == ("on_clipboard", "insert.not_delivered")
+    eventually(lambda: not desktop.screen.keyboard_is_taken(), "the screen is unlocked")
+    assert editor.text() == ""
+    assert [take["outcome"] for take in takes(own)] == ["on_clipboard"]
+    desktop.screen.focus(editor.title)
+    desktop.screen.press("ctrl+v")
+    await_text(editor, said(short[0]), "what was said")
 
 
 # -- hands in a hurry
@@ -217,7 +269,7 @@ def test_fifty_presses_in_two_seconds_end_idle_or_where_one_stop_ends_it(
         desktop.screen.press(HOTKEY)
         time.sleep(0.03)
 
-    own.lysnrai("stop")
+    own.ask("stop")
     eventually(lambda: own.status()["state"] == "idle", "idle")
     assert own.process.poll() is None
     assert editor.text() == ""
