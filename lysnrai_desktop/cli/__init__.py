@@ -1,8 +1,9 @@
 """`lysnrai`: the command line. Flags, verbs, exit codes, and words for the terminal.
 
     lysnrai                         start the app, or find the one that runs
-    lysnrai toggle|start|stop|cancel|status|insert|undo|quit    ask the running app
-    lysnrai devices|models|takes|telemetry|transcribe|doctor    work by themselves, without a screen
+    lysnrai toggle|start|stop|cancel|status|insert|undo|quit          ask the running app
+    lysnrai devices|models|takes|azure|telemetry|transcribe|doctor    work by themselves, without a screen
+    lysnrai backend                                                   either
 
 Heavy modules are imported by the verb that needs them: `lysnrai toggle`, bound to a desktop's key, must be quick.
 
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from lysnrai_desktop.adapters import control_socket
-from lysnrai_desktop.cli import models, takes, telemetry
+from lysnrai_desktop.cli import azure, models, takes, telemetry
 from lysnrai_desktop.cli.context import FAILED, NO_SCREEN, NOT_RUNNING, OK, fail, home, settings
 from lysnrai_desktop.core.faults import Fault
 from lysnrai_desktop.core.settings import Settings, override
@@ -92,6 +93,11 @@ def _parser() -> argparse.ArgumentParser:
     devices = verb("devices", _devices, "list the microphones")
     devices.add_argument("--json", action="store_true", help="a list of objects on one line")
     models.add_actions(verb("models", models.show, "list, get, choose, check and remove models"))
+    backend = verb("backend", azure.choose_backend, "say or choose who recognises speech, also during a dictation")
+    backend.add_argument("name", nargs="?", choices=texts.BACKENDS)
+    key = verb("azure", azure.status, "give Azure Speech its key, take it back, or see what is missing")
+    key.add_argument("--json", action="store_true", help="one object on one line")
+    azure.add_actions(key)
     takes.add_actions(verb("takes", takes.show, "list, transcribe, play, export and drop what was recorded and kept"))
     telemetry.add_actions(
         verb("telemetry", telemetry.status, "see what is recorded about the use of the app, and delete it")

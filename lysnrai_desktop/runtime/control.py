@@ -3,6 +3,8 @@
     toggle start stop cancel    post the wish; the answer is the status after it was looked at
     status [follow]             the present status, then one for each change
     insert                      text to the window that has the focus; the answer says where it is now
+    backend                     who recognises speech, from now on; the answer says if that cannot be written down
+    azure-key                   the key in the keyring may be another
     undo                        take the last insertion back; the answer says if it cannot be
     quit                        end the app; the conversation ends when it has
 
@@ -31,6 +33,8 @@ WISHES: dict[object, Callable[[float], Item]] = {"toggle": Toggle, "start": Star
 INSERT_S = 30.0
 """Longer than the inserter's own bounds together."""
 QUIT_S = 10.0
+_BACKENDS = ("auto", "azure", "local")
+"""As the setting engine.backend has them."""
 _LOOK_S = 0.2
 """How soon a client that went away is noticed."""
 
@@ -44,6 +48,9 @@ class Control:
     loop: DictationLoop
     inserter: Inserter | None
     quit: Callable[[], None]
+    choose_backend: Callable[[str], None] = lambda _: None
+    """Raises Fault."""
+    look_for_key: Callable[[], None] = lambda: None
 
     def answer(self, request: dict[str, Any], reply: Reply, gone: threading.Event) -> None:
         """Answer one request with one or more objects; {"error": …} for one that makes no sense."""
@@ -57,6 +64,11 @@ class Control:
             reply(self._insert(SpokenText(request["text"])))
         elif verb == "undo":
             reply(self._undo())
+        elif verb == "backend" and request.get("name") in _BACKENDS:
+            reply(self._choose_backend(request["name"]))
+        elif verb == "azure-key":
+            self.look_for_key()
+            reply({})
         elif verb == "quit":
             reply({})
             self.quit()
@@ -98,6 +110,13 @@ class Control:
         if isinstance(result, Fault):
             return {"error": result.code}
         return {"delivery": result.delivery.value, "code": result.code}
+
+    def _choose_backend(self, name: str) -> dict[str, Any]:
+        try:
+            self.choose_backend(name)
+        except Fault as fault:
+            return {"error": fault.code}
+        return {}
 
     def _undo(self) -> dict[str, Any]:
         if self.inserter is None:
