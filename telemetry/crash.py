@@ -129,8 +129,13 @@ def _frames(report: Path) -> tuple[str, ...]:
         return ()
     _, _, current = text.partition("Current thread")
     block = current.split("\n\n", 1)[0]
-    frames = (f"{PurePath(found['file']).stem}.{found['name']}" for found in _FRAME.finditer(block))
+    frames = (f"{_module(PurePath(found['file']))}.{found['name']}" for found in _FRAME.finditer(block))
     return tuple(frame for frame in frames if _WORD.fullmatch(frame))[:10]
+
+
+def _module(file: PurePath) -> str:
+    """Its own name alone: where it lies may name the user."""
+    return file.parent.name if file.stem == "__init__" else file.stem
 
 
 if sys.platform == "win32":

@@ -20,6 +20,7 @@ import contextlib
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -35,6 +36,9 @@ MIN_LEVEL: Final[dict[Consent, int]] = {"unset": CLOSED, "off": CLOSED, "errors"
 
 _UUID: Final = re.compile("[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SECRET: Final = re.compile("[A-Za-z0-9_-]{43}")
+
+
+Mark = tuple[tuple[int, int], tuple[int, int]]
 
 
 class Install(Struct, frozen=True):
@@ -67,12 +71,15 @@ class Identity:
             self._write("telemetry_consent", consent)
 
     @property
-    def consent_mark(self) -> int:
-        """Changes whenever another process writes the user's choice. Costs about a microsecond."""
-        try:
-            return os.stat(f"{self._home}/telemetry_consent").st_mtime_ns  # noqa: PTH116  # half the time of Path.stat
-        except OSError:
-            return 0
+    def mark(self) -> Mark:
+        """Changes whenever any process writes the user's choice, or makes another install. Costs two microseconds."""
+        return _mark(f"{self._home}/telemetry_consent"), _mark(f"{self._home}/install_id")
+
+    def call_off(self) -> None:
+        """Change the mark, so that every process ends the call that it is in."""
+        with contextlib.suppress(OSError):
+            now = time.time_ns()  # the system's own idea of now is some milliseconds old
+            os.utime(self._home / "telemetry_consent", ns=(now, now))
 
     # -- install
 
@@ -181,6 +188,15 @@ class Identity:
             file.flush()
             os.fsync(file.fileno())
         return temporary
+
+
+def _mark(path: str) -> tuple[int, int]:
+    """Of a file that is only ever replaced whole: its number, and its date, since a number comes again."""
+    try:
+        status = os.stat(path)  # noqa: PTH116  # half the time of Path.stat
+    except OSError:
+        return 0, 0
+    return status.st_ino, status.st_mtime_ns
 
 
 def _new_secret() -> str:

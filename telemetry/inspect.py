@@ -21,7 +21,8 @@ from typing import Any, Final, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from telemetry.client import Profile, Telemetry
+from telemetry.client import Telemetry
+from telemetry.envelope import Profile
 from telemetry.identity import Identity
 from telemetry.policy import Connection, Consent
 from telemetry.store import FILE, Database, Leased, Row, Store, StoreDamaged, StoreUnavailable, reading

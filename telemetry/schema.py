@@ -80,6 +80,7 @@ CREATE TABLE events (
 CREATE INDEX events_waiting ON events (level, seq) WHERE state = 'pending';
 CREATE INDEX events_held ON events (until) WHERE until > 0;
 CREATE INDEX events_deferred ON events (until) WHERE deferred = 1;
+CREATE INDEX events_settled ON events (settled_at) WHERE settled_at IS NOT NULL;
 CREATE INDEX events_batch ON events (batch) WHERE batch IS NOT NULL;
 
 CREATE TABLE ledger (

@@ -3,16 +3,16 @@
     register │ upload │ configuration │ erase ─▶ Answer
 
 A call never raises for what the network or the service does: that is in the Answer (policy.py judges it). It ends
-within EXCHANGE_S, however slowly bytes come, and at once when `stop` is called from another thread: every socket is
-known from the moment it is made, and shut down. A call that was decided on before a stop is not made after it: the
-caller takes a `ticket` before it decides.
+within EXCHANGE_S, however slowly bytes come; at once when `stop` is called from another thread, since every socket is
+known from the moment it is made, and shut down; and within LOOK_S when another process has written the user's choice.
+A call that was decided on before any of these is not made after it: the caller takes a `ticket` before it decides.
 
 System proxy and certificates count; certificates are verified, always. Redirects are never followed, cookies and
 .netrc never used. No secret, token or body is ever logged.
 
 Absent here: retries, judgement.
 
-Imports: policy (numbers, Answer), requests on first use. May be imported by: worker, inspect.
+Imports: calls, identity, policy (numbers, Answer), requests on first use. May be imported by: worker, inspect.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from telemetry.identity import Install
-from telemetry.policy import ANSWER_BYTES, CONNECT_S, EXCHANGE_S, READ_S, Answer
+from telemetry import calls
+from telemetry.identity import Identity, Install, Mark
+from telemetry.policy import ANSWER_BYTES, CONNECT_S, EXCHANGE_S, LOOK_S, READ_S, Answer
 
 if TYPE_CHECKING:
     import socket
@@ -34,31 +37,43 @@ if TYPE_CHECKING:
 
 _BASE: Final = "/api/telemetry"
 
+Ticket = tuple[int, Mark]
+"""The right to one call: how often this process had said stop, and the choice on the disk, when it was taken."""
+
 
 class Sender:
     """Calls the service at one address with one product key."""
 
-    def __init__(self, url: str, product_key: str, *, exchange_s: float = EXCHANGE_S) -> None:
-        """Nothing is imported and nothing connected before the first call."""
+    def __init__(self, home: Path, url: str, product_key: str, *, exchange_s: float = EXCHANGE_S) -> None:
+        """Nothing is imported and nothing connected before the first call.
+
+        Args:
+            home: the folder with the user's choice.
+            url: of the platform service.
+            product_key: public.
+            exchange_s: longest time for one call.
+        """
+        self._home = home
+        self._identity = Identity(home)
         self._url = url.rstrip("/") + _BASE
         self._key = product_key
         self._exchange_s = exchange_s
         self._session: requests.Session | None = None
         self._lock = threading.Lock()
         self._sockets: set[int] = set()
-        self._ticket = 0
-        self._calling = 0
+        self._stops = 0
+        self._calling: Ticket | None = None
         self._overdue = False
 
     @property
-    def ticket(self) -> int:
-        """Take one before deciding on a call; a stop makes it worthless."""
-        return self._ticket
+    def ticket(self) -> Ticket:
+        """Take one before deciding on a call; a stop, or a choice made in another process, makes it worthless."""
+        return self._stops, self._identity.mark
 
     def stop(self) -> None:
         """End the call that is under way, and let none begin that was decided on before now."""
         with self._lock:
-            self._ticket += 1
+            self._stops += 1
             self._shut_down()
 
     def close(self) -> None:
@@ -68,7 +83,7 @@ class Sender:
 
     # ------------------------------------------------------------------------------------------------------- calls
 
-    def register(self, install: Install, platform: str, ticket: int) -> Answer:
+    def register(self, install: Install, platform: str, ticket: Ticket) -> Answer:
         body = {
             "installId": install.id,
             "productKey": self._key,
@@ -77,21 +92,21 @@ class Sender:
         }
         return self._call("POST", "/installs", ticket, body=json.dumps(body).encode())
 
-    def upload(self, install: Install, body: bytes, ticket: int) -> Answer:
+    def upload(self, install: Install, body: bytes, ticket: Ticket) -> Answer:
         return self._call("POST", "/events", ticket, install, body=body)
 
-    def configuration(self, install: Install, query: Mapping[str, str], etag: str | None, ticket: int) -> Answer:
+    def configuration(self, install: Install, query: Mapping[str, str], etag: str | None, ticket: Ticket) -> Answer:
         headers = {} if etag is None else {"If-None-Match": etag}
         return self._call("GET", "/config", ticket, install, query=query, headers=headers)
 
-    def erase(self, install: Install, ticket: int) -> Answer:
+    def erase(self, install: Install, ticket: Ticket) -> Answer:
         return self._call("DELETE", f"/install/{install.id}", ticket, install)
 
     def _call(
         self,
         method: str,
         path: str,
-        ticket: int,
+        ticket: Ticket,
         install: Install | None = None,
         *,
         body: bytes | None = None,
@@ -110,36 +125,59 @@ class Sender:
 
             body = gzip.compress(body, compresslevel=6, mtime=0)
         session = self._session or self._open()
-        with self._lock:
-            if ticket != self._ticket:
+        with calls.under_way(self._home), self._guarded(ticket) as allowed:
+            if not allowed:
                 return Answer(fault="stopped")
-            self._calling, self._overdue = ticket, False
-        overdue = threading.Timer(self._exchange_s, self._end_overdue, (ticket,))
-        overdue.name = "telemetry deadline"
-        overdue.daemon = True
-        overdue.start()
-        try:
-            with session.request(
-                method,
-                self._url + path,
-                params=query,
-                data=body,
-                headers=sent,
-                timeout=(CONNECT_S, READ_S),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
-                return _read(response)
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, _Stopped) as error:
-            return Answer(fault=self._fault(error, ticket))
-        finally:
-            overdue.cancel()
-            overdue.join()
+            try:
+                with session.request(
+                    method,
+                    self._url + path,
+                    params=query,
+                    data=body,
+                    headers=sent,
+                    timeout=(CONNECT_S, READ_S),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response:
+                    return _read(response)
+            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, _Stopped) as error:
+                return Answer(fault=self._fault(error, ticket))
 
-    def _fault(self, error: Exception, ticket: int) -> str:
+    @contextlib.contextmanager
+    def _guarded(self, ticket: Ticket) -> Iterator[bool]:
+        """Whether the call may be made; while it is under way, a thread looks after its end."""
+        with self._lock:
+            allowed = ticket == self.ticket
+            if allowed:
+                self._calling, self._overdue = ticket, False
+        if not allowed:
+            yield False
+            return
+        ended = threading.Event()
+        guard = threading.Thread(target=self._guard, args=(ticket, ended), name="telemetry guard", daemon=True)
+        guard.start()
+        try:
+            yield True
+        finally:
+            ended.set()
+            guard.join()
+
+    def _guard(self, ticket: Ticket, ended: threading.Event) -> None:
+        deadline = time.monotonic() + self._exchange_s
+        while not ended.wait(max(0.0, min(LOOK_S, deadline - time.monotonic()))):
+            if ticket != self.ticket:
+                self.stop()
+                return
+            if time.monotonic() >= deadline:
+                with self._lock:
+                    self._overdue = True
+                    self._shut_down()
+                return
+
+    def _fault(self, error: Exception, ticket: Ticket) -> str:
         import requests
 
-        if ticket != self._ticket:
+        if ticket != self.ticket:
             return "stopped"
         if self._overdue or isinstance(error, requests.Timeout):
             return "timeout"
@@ -174,7 +212,7 @@ class Sender:
         the connection, whichever descriptor it comes by.
         """
         with self._lock:
-            if self._calling != self._ticket:
+            if self._overdue or self._calling != self.ticket:
                 connected.close()
                 raise _Stopped
             self._forget_dead()
@@ -198,12 +236,6 @@ class Sender:
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
         self._sockets.clear()
-
-    def _end_overdue(self, ticket: int) -> None:
-        with self._lock:
-            if self._calling == ticket:
-                self._overdue = True
-                self._shut_down()
 
 
 class _Stopped(Exception):

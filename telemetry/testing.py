@@ -166,6 +166,9 @@ class Service:
         """The id of each event that came, as often as it came."""
 
         self.calls: list[Call] = []
+        self.left: list[Call] = []
+        """Those that were told nothing, and whose client went away: the connection is closed."""
+
         self.batches: dict[str, set[str]] = {}
         """The set of ids that came under each batch id."""
 
@@ -379,17 +382,21 @@ class Service:
     def ends_within(self, seconds: float) -> bool:
         return self._ending.wait(seconds)
 
-    def wait_for_end(self, connection: socket.socket) -> None:
+    def wait_for_end(self, call: Call, connection: socket.socket) -> None:
         """Until the client, or this service, goes away."""
         connection.settimeout(0.05)
         while not self._ending.is_set():
             try:
-                if not connection.recv(1):
-                    return
+                if connection.recv(1):
+                    continue
             except TimeoutError:
                 continue
             except OSError:
-                return
+                pass  # reset is gone too
+            with self._changed:
+                self.left.append(call)
+                self._changed.notify_all()
+            return
 
 
 def _json(status: int, value: object, **headers: str) -> Reply:
@@ -439,12 +446,13 @@ class _Handler(BaseHTTPRequestHandler):
         size = self.headers.get("Content-Length", "0")
         raw = self.rfile.read(int(size) if re.fullmatch("[0-9]{1,9}", size) else 0)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        reply = service.answer(Call(self.command, self.path, headers, raw, time.monotonic()))
+        call = Call(self.command, self.path, headers, raw, time.monotonic())
+        reply = service.answer(call)
         if reply.raw is not None:
             self.wfile.write(reply.raw)
             self.close_connection = True
         elif reply.silent:
-            service.wait_for_end(self.connection)
+            service.wait_for_end(call, self.connection)
             self.close_connection = True
         else:
             self._send(reply, service)

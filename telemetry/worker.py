@@ -47,7 +47,7 @@ from telemetry.policy import (
     restarted,
 )
 from telemetry.schema import CLOSED
-from telemetry.sender import Sender
+from telemetry.sender import Sender, Ticket
 from telemetry.store import Leased, Store, StoreDamaged, StoreUnavailable, file_identity, set_aside
 from telemetry.wire import Config, Event, format_time
 
@@ -71,8 +71,8 @@ class Owner(Protocol):
     @property
     def consent(self) -> Consent: ...
 
-    def write_held(self) -> int:
-        """Write what is held in memory to the queue; how many are still held."""
+    def catch_up(self) -> int:
+        """Take over what another process has chosen, and write what is held in memory; how many are still held."""
 
     def configured(self, config: Config) -> None:
         """The service's configuration has come, or was read from the disk."""
@@ -184,10 +184,12 @@ class Worker:
         """Do the next thing. Returns seconds until there may be another: 0 at once, None when woken."""
         with self._changed:
             self._woken = False
+        # The ticket comes before every look: what changes after it makes the call impossible.
+        ticket = None if self._sender is None else self._sender.ticket
         try:
-            if self._owner.write_held():
-                return self._idle(self._take_step(self._open()), at_most_s=DISK_AGAIN_S)
-            return self._take_step(self._open())
+            held = self._owner.catch_up()
+            wait_s = self._take_step(self._open(), ticket)
+            return self._idle(wait_s, at_most_s=DISK_AGAIN_S) if held else wait_s
         except StoreUnavailable as error:
             log.info("the queue is not available: %s", error)
             self._close_store()
@@ -204,18 +206,16 @@ class Worker:
     def _idle(wait_s: float | None, at_most_s: float) -> float:
         return at_most_s if wait_s is None else min(wait_s, at_most_s)
 
-    def _take_step(self, store: Store) -> float | None:
-        # The ticket comes before the look: what changes after it makes the call impossible.
-        ticket = 0 if self._sender is None else self._sender.ticket
+    def _take_step(self, store: Store, ticket: Ticket | None) -> float | None:
         now = self._clock()
         situation = self._look(store, self._adjusted(store), now)
-        task: Task = Rest() if self._sender is None else next_task(situation)
+        if self._sender is None or ticket is None:
+            return self._settle_down(store, Rest(), situation)
+        task = next_task(situation)
         if isinstance(task, Sleep | Rest):
             return self._settle_down(store, task, situation)
         self._untidy = True
-        assert self._sender is not None
-        done = self._perform(task, store, self._sender, situation, ticket)
-        if not done:
+        if not self._perform(task, store, self._sender, situation, ticket):
             self._flush_is_over()
         return 0
 
@@ -260,7 +260,7 @@ class Worker:
         with self._changed:
             self._flush = self._flush and self._woken
 
-    def _perform(self, task: Task, store: Store, sender: Sender, situation: Situation, ticket: int) -> bool:
+    def _perform(self, task: Task, store: Store, sender: Sender, situation: Situation, ticket: Ticket) -> bool:
         """Whether the exchange did what it was meant to."""
         match task:
             case Register():
@@ -276,7 +276,7 @@ class Worker:
             case _:
                 assert_never(task)
 
-    def _register(self, store: Store, sender: Sender, s: Situation, install: Install, ticket: int) -> bool:
+    def _register(self, store: Store, sender: Sender, s: Situation, install: Install, ticket: Ticket) -> bool:
         answer = sender.register(install, self.query["platform"], ticket)
         judged = judge_registration(answer, s.connection, s.now, self._chance())
         if judged.token:
@@ -293,7 +293,7 @@ class Worker:
         store.put(connection=judged.connection)
         return bool(judged.token) or judged.new_identity
 
-    def _erase(self, store: Store, sender: Sender, s: Situation, ticket: int) -> bool:
+    def _erase(self, store: Store, sender: Sender, s: Situation, ticket: Ticket) -> bool:
         install = self._identity.erasures()[0]
         if not install.token:
             return self._register(store, sender, s, install, ticket)
@@ -305,7 +305,7 @@ class Worker:
         store.put(connection=judged.connection)
         return judged.done or judged.register
 
-    def _fetch_config(self, store: Store, sender: Sender, s: Situation, ticket: int) -> bool:
+    def _fetch_config(self, store: Store, sender: Sender, s: Situation, ticket: Ticket) -> bool:
         install = self._identity.ensure_install()
         query = {**self.query, "anonymousInstallId": install.id}
         answer = sender.configuration(install, query, store.get("config_etag", str), ticket)
@@ -321,7 +321,7 @@ class Worker:
         store.put(connection=judged.connection)
         return judged.asked or judged.forget_token
 
-    def _upload(self, task: Upload, store: Store, sender: Sender, s: Situation, ticket: int) -> bool:
+    def _upload(self, task: Upload, store: Store, sender: Sender, s: Situation, ticket: Ticket) -> bool:
         install = self._identity.ensure_install()
         leased = store.lease(task.limit, s.now, fresh_only=task.fresh_only)
         if leased is None:

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from telemetry import inspect, schema, wire
+from telemetry import inspect, schema
 from telemetry.testing import PRODUCT_KEY, Service
+from telemetry.wire import values
 from tests import speech
 from tests.desktop.machine import VirtualDesktop
 from tests.desktop.processes import eventually
@@ -80,7 +81,7 @@ def test_a_secret_that_is_dictated_leaves_no_word_in_what_is_kept_or_sent(
     app.lysnrai("quit")
     app.process.wait(10.0)
 
-    own = (Path(schema.__file__).read_text("utf-8") + Path(wire.__file__).read_text("utf-8")).lower()
+    own = (Path(schema.__file__).read_text("utf-8") + Path(values.__file__).read_text("utf-8")).lower()
     words = [word for word in re.findall(r"\w+", clip.text.lower()) if len(word) > 3 and word not in own]
     assert "answering" in words
     devices = [str(device[key]) for device in microphones for key in ("name", "label") if len(str(device[key])) > 3]

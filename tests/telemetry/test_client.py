@@ -580,7 +580,7 @@ def test_while_another_process_holds_the_disk_events_wait_in_memory_and_are_writ
 def test_what_memory_cannot_hold_is_counted_when_the_disk_is_back(
     opened: Callable[..., Telemetry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("telemetry.client.HELD_EVENTS", 3)
+    monkeypatch.setattr("telemetry.held.HELD_EVENTS", 3)
     client = opened()
     blocker = sqlite3.connect(tmp_path / FILE, isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
@@ -589,7 +589,7 @@ def test_what_memory_cannot_hold_is_counted_when_the_disk_is_back(
     blocker.execute("ROLLBACK")
     blocker.close()
 
-    assert client.write_held() == 0
+    assert client.catch_up() == 0
 
     assert books(tmp_path) == Ledger(captured=5, pending=3, evicted=2)
 
@@ -606,7 +606,7 @@ def test_records_from_many_threads_are_all_there_with_numbers_without_gaps(
         thread.start()
     for thread in threads:
         thread.join()
-    client.write_held()
+    client.catch_up()
 
     with sqlite3.connect(tmp_path / FILE) as db:
         numbers = [json.loads(row[0])["eventSeq"] for row in db.execute("SELECT body FROM events ORDER BY seq")]

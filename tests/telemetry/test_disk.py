@@ -38,7 +38,7 @@ def test_a_disk_that_fills_up_and_is_freed_loses_nothing_uncounted(small_disk: P
     assert outcomes[0] is Recorded.STORED
     assert outcomes[-1] is Recorded.HELD
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    assert client.write_held() == 0
+    assert client.catch_up() == 0
 
     store = Store(small_disk)
     ledger = store.ledger()

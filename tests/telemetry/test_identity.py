@@ -102,9 +102,9 @@ def test_an_unreadable_choice_is_none(tmp_path: Path) -> None:
 
 def test_the_mark_changes_with_the_choice(tmp_path: Path) -> None:
     identity = Identity(tmp_path)
-    before = identity.consent_mark
+    before = identity.mark
 
     identity.choose("off")
 
-    assert identity.consent_mark != before
+    assert identity.mark != before
     assert [file.name for file in tmp_path.iterdir()] == ["telemetry_consent"], "no temporary file is left"

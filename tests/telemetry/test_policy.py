@@ -21,6 +21,7 @@ from telemetry.policy import (
     Sleep,
     Upload,
     Wait,
+    configuration,
     judge_events,
     next_task,
 )
@@ -311,7 +312,8 @@ def test_no_history_of_answers_breaks_the_policy(answers: list[Answer], chance: 
 
 @given(
     st.dictionaries(
-        st.sampled_from([*policy._BOUNDS, "enabled", "minLevel", "sampling", "blockedEvents", "version", "x"]), JSON
+        st.sampled_from([*configuration.BOUNDS, "enabled", "minLevel", "sampling", "blockedEvents", "version", "x"]),
+        JSON,
     )
 )
 def test_a_configuration_is_never_taken_out_of_bounds(told: dict[str, Any]) -> None:

@@ -31,8 +31,8 @@ def service() -> Iterator[Service]:
 
 
 @pytest.fixture
-def sender(service: Service) -> Iterator[Sender]:
-    made = Sender(service.url, PRODUCT_KEY)
+def sender(service: Service, tmp_path: Path) -> Iterator[Sender]:
+    made = Sender(tmp_path, service.url, PRODUCT_KEY)
     yield made
     made.close()
 
@@ -96,11 +96,11 @@ def test_a_redirect_is_told_and_not_followed(service: Service, sender: Sender) -
 
 
 @pytest.mark.parametrize("lie", [lies.trickle(0.05), lies.silence])
-def test_an_answer_that_never_ends_is_given_up_at_the_deadline(service: Service, lie: object) -> None:
-    patient = Sender(service.url, PRODUCT_KEY)
+def test_an_answer_that_never_ends_is_given_up_at_the_deadline(service: Service, lie: object, tmp_path: Path) -> None:
+    patient = Sender(tmp_path, service.url, PRODUCT_KEY)
     install = registered(patient)
     patient.close()
-    sender = Sender(service.url, PRODUCT_KEY, exchange_s=0.5)
+    sender = Sender(tmp_path, service.url, PRODUCT_KEY, exchange_s=0.5)
     service.lie(lie)  # type: ignore[arg-type]
 
     answer = sender.upload(install, BATCH, sender.ticket)
@@ -109,8 +109,8 @@ def test_an_answer_that_never_ends_is_given_up_at_the_deadline(service: Service,
     assert answer == Answer(fault="timeout")
 
 
-def test_stop_ends_a_call_in_mid_flight(service: Service) -> None:
-    sender = Sender(service.url, PRODUCT_KEY, exchange_s=60)
+def test_stop_ends_a_call_in_mid_flight(service: Service, tmp_path: Path) -> None:
+    sender = Sender(tmp_path, service.url, PRODUCT_KEY, exchange_s=60)
     install = registered(sender)
     service.lie(lies.silence)
     answers: list[Answer] = []
@@ -136,19 +136,19 @@ def test_a_call_decided_on_before_a_stop_is_never_made(service: Service, sender:
     assert sender.upload(install, BATCH, sender.ticket).status == 200
 
 
-def test_nobody_listening_is_unreachable() -> None:
+def test_nobody_listening_is_unreachable(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        sender = Sender(f"http://127.0.0.1:{taken.getsockname()[1]}", PRODUCT_KEY)
+        sender = Sender(tmp_path, f"http://127.0.0.1:{taken.getsockname()[1]}", PRODUCT_KEY)
         answer = sender.register(INSTALL, "desktop", sender.ticket)
         sender.close()
 
     assert answer == Answer(fault="unreachable")
 
 
-def test_an_address_that_is_none_is_an_answer_too() -> None:
+def test_an_address_that_is_none_is_an_answer_too(tmp_path: Path) -> None:
     for url in ("", "nonsense", "ftp://127.0.0.1", "http://", "http://127.0.0.1:99999"):
-        sender = Sender(url, PRODUCT_KEY)
+        sender = Sender(tmp_path, url, PRODUCT_KEY)
         answer = sender.register(INSTALL, "desktop", sender.ticket)
         sender.close()
         assert answer.status == 0
@@ -177,10 +177,10 @@ def test_no_secret_is_logged_and_netrc_and_cookies_are_not_used(
         assert not {"authorization", "cookie"} & call.headers.keys()
 
 
-def test_the_system_proxy_is_used(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_system_proxy_is_used(service: Service, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("http_proxy", service.url)
     monkeypatch.delenv("no_proxy", raising=False)
-    sender = Sender("http://telemetry.example", PRODUCT_KEY)
+    sender = Sender(tmp_path, "http://telemetry.example", PRODUCT_KEY)
 
     sender.register(INSTALL, "desktop", sender.ticket)
     sender.close()
@@ -203,16 +203,16 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_an_unknown_certificate_is_refused_and_a_known_one_taken(
-    certificate: Path, monkeypatch: pytest.MonkeyPatch
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
     with Service(tls=context) as service:
-        stranger = Sender(service.url, PRODUCT_KEY)
+        stranger = Sender(tmp_path, service.url, PRODUCT_KEY)
         refused = stranger.register(INSTALL, "desktop", stranger.ticket)
         stranger.close()
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate / "cert.pem"))
-        friend = Sender(service.url, PRODUCT_KEY)
+        friend = Sender(tmp_path, service.url, PRODUCT_KEY)
         taken = friend.register(INSTALL, "desktop", friend.ticket)
         friend.close()
 
@@ -221,9 +221,9 @@ def test_an_unknown_certificate_is_refused_and_a_known_one_taken(
         assert len(service.calls) == 1
 
 
-def test_a_tls_handshake_that_hangs_is_given_up_at_the_deadline() -> None:
+def test_a_tls_handshake_that_hangs_is_given_up_at_the_deadline(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        sender = Sender(f"https://127.0.0.1:{listening.getsockname()[1]}", PRODUCT_KEY, exchange_s=0.3)
+        sender = Sender(tmp_path, f"https://127.0.0.1:{listening.getsockname()[1]}", PRODUCT_KEY, exchange_s=0.3)
         began = time.monotonic()
         answer = sender.register(INSTALL, "desktop", sender.ticket)
         sender.close()
@@ -233,7 +233,10 @@ def test_a_tls_handshake_that_hangs_is_given_up_at_the_deadline() -> None:
 
 
 def test_requests_is_imported_with_the_first_call_and_not_before() -> None:
-    program = "import sys, telemetry.sender; telemetry.sender.Sender('http://x', ''); print('requests' in sys.modules)"
+    program = (
+        "import sys; from pathlib import Path; from telemetry.sender import Sender;"
+        "Sender(Path(), 'http://x', ''); print('requests' in sys.modules)"
+    )
 
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ)
 

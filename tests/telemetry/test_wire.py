@@ -11,6 +11,7 @@ from hypothesis import given, strategies as st
 
 from telemetry import wire
 from telemetry.examples import EVENT, FULL, INSTALL
+from telemetry.wire.parsing import parse_carefully
 
 KEYS = st.sampled_from([*FULL, "colour", "x-a"])
 SCALARS = st.one_of(
@@ -51,7 +52,7 @@ def test_the_fast_way_lets_nothing_pass_that_the_careful_way_refuses(change: dic
     except wire.Refused as refused:
         fast = refused.reason
     try:
-        careful: object = wire._parse_carefully(body)
+        careful: object = parse_carefully(body)
     except wire.Refused as refused:
         careful = refused.reason
 
