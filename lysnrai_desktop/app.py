@@ -4,7 +4,8 @@
     dictation             runtime/loop.py                      state, deadlines
     microphone, journal   adapters/                            the open stream, the open take
     hotkeys, insertion    adapters/                            one X connection each
-    engine link           runtime/engine_link.py               the engine process
+    engine links          runtime/engines.py                   an engine process each
+    azure key             adapters/secrets.py                  the question to the system's keyring, if there is one
     recovery              runtime/recovery.py                  the stored take that is transcribed, its engine
     control, …-client     adapters/control_socket.py           one conversation each
     notifications, cues   adapters/                            started with the first of each
@@ -45,42 +46,34 @@ from lysnrai_desktop.adapters.journal import Journal
 from lysnrai_desktop.adapters.microphone import PortAudioMicrophone
 from lysnrai_desktop.adapters.notifications import Notifications
 from lysnrai_desktop.adapters.paths import Home
+from lysnrai_desktop.adapters.secrets import AzureKey
 from lysnrai_desktop.adapters.settings_file import SettingsFile
 from lysnrai_desktop.adapters.takes import TakeFolder
 from lysnrai_desktop.adapters.usage_telemetry import UsageTelemetry
+from lysnrai_desktop.app_choices import AppChoices, InBackground
+from lysnrai_desktop.app_takes import AppTakes
 from lysnrai_desktop.core import usage
 from lysnrai_desktop.core.combo import alternatives, parse
 from lysnrai_desktop.core.dictation import Cancel, Start, Stop
+from lysnrai_desktop.core.failover import Backend
 from lysnrai_desktop.core.faults import (
     DiskReadOnly,
     Fault,
     HotkeyInvalid,
     HotkeyTaken,
     HotkeyUnavailable,
-    InsertUnavailable,
     SettingsInvalid,
 )
 from lysnrai_desktop.core.hotkey import MAIN, hotkeys
 from lysnrai_desktop.core.settings import Settings, changes
-from lysnrai_desktop.core.speech import SpokenText
-from lysnrai_desktop.ports import Post
 from lysnrai_desktop.runtime.control import Control
-from lysnrai_desktop.runtime.engine_link import EngineLink
-from lysnrai_desktop.runtime.loop import (
-    DictationLoop,
-    EngineState,
-    Item,
-    Partial,
-    Ports,
-    RecordsFrom,
-    Recovered,
-    Trouble,
-)
-from lysnrai_desktop.runtime.model_choice import bring
-from lysnrai_desktop.runtime.models import Models, Presence, load_catalogue, models_dir
+from lysnrai_desktop.runtime.engine_kinds import azure, whisper
+from lysnrai_desktop.runtime.engines import Engines
+from lysnrai_desktop.runtime.loop import DictationLoop, Item, Ports, RecordsFrom, Trouble
+from lysnrai_desktop.runtime.models import Models, load_catalogue, models_dir
 from lysnrai_desktop.runtime.recovery import Recovery
 from lysnrai_desktop.ui import texts
-from lysnrai_desktop.ui.bridge import Bridge, Choice, Choices, Deliver, Wishes
+from lysnrai_desktop.ui.bridge import Bridge, Wishes
 from lysnrai_desktop.ui.overlay import Overlay
 from lysnrai_desktop.ui.resources import icon_file
 from lysnrai_desktop.ui.tray import Tray
@@ -88,7 +81,8 @@ from lysnrai_desktop.ui.window import Window
 
 log = logging.getLogger(__name__)
 
-ENGINE = (sys.executable, "-m", "lysnrai_desktop.engines.host", "whisper")
+IS_TESTER = os.environ.get("LYSNRAI_TESTER") == "1"
+"""Engines may be made to fail, by the menu."""
 LONGEST_END_S = 4.0
 """A session that ends gives its programs about five seconds."""
 LOG_BYTES = 1_000_000
@@ -161,47 +155,60 @@ class App:
         self._settings_file = settings_file
         self._server = server
         self._trouble = trouble
+        self._in_background = InBackground(trouble)
         self._catalogue = load_catalogue()
         self._bound: dict[str, str] = {}
         """The combination of each hotkey, as last tried."""
+        self._applied = settings()
+        """What usage events go by, to name the settings that change."""
+        self._usage = UsageTelemetry(home.folder, revoked=lambda: self._choices.save("telemetry.collect", "ask"))
+        self._microphone = PortAudioMicrophone(
+            post, lambda: settings().recording.warm_s, on_name=lambda label: post(RecordsFrom(label))
+        )
+        self._azure_key = AzureKey(changed=lambda: self._engines.key_changed())  # noqa: PLW0108  the engines come next
+        self._engines = Engines(
+            post,
+            settings,
+            {Backend.WHISPER: whisper(self._model_folder), Backend.AZURE: azure(lambda: self._azure_key.secret)},
+            key_code=lambda: self._azure_key.found.code,
+        )
+        self._choices = AppChoices(
+            settings_file, self._microphone, self._models, self._engines, self._usage, self._in_background
+        )
         self._notifications = Notifications(
             icon=icon_file("lysnrai"),
             unshown=lambda summary, body: self._bridge.not_notified(summary, body),  # noqa: PLW0108  the bridge comes next
         )
         self._cues = Cues()
-        self._usage = UsageTelemetry(home.folder, revoked=lambda: self._save("telemetry.collect", "ask"))
-        self._applied = settings()
-        """What usage events go by, to name the settings that change."""
         self._bridge = Bridge(self._wishes(), self._notifications.show, self._cues.play)
         self._journal = Journal(home.takes, post, self._bridge.level, lambda code: post(Trouble(code)))
-        self._takes = TakeFolder(home.takes)
-        self._microphone = PortAudioMicrophone(
-            post, lambda: settings().recording.warm_s, on_name=lambda label: post(RecordsFrom(label))
-        )
-        self._engine = EngineLink(
-            post,
-            on_partial=lambda session, text: post(Partial(session, text)),
-            on_state=lambda state, model: post(EngineState(state, model)),
-            command=ENGINE,
-            locate_model=self._model_folder,
-        )
         self._hotkeys = _if_there(lambda: self._take_keys(post), trouble)
         self._inserter = _if_there(lambda: X11Inserter(lambda: settings().insertion, tell=trouble), trouble)
         ports = Ports(
-            self._microphone, self._journal, self._engine, self._inserter, self._hotkeys, self._bridge, self._usage
+            self._microphone,
+            self._journal,
+            self._engines.links,
+            self._inserter,
+            self._hotkeys,
+            self._bridge,
+            self._usage,
         )
         self._loop = DictationLoop(ports, settings, inbox)
+        takes = TakeFolder(home.takes)
+        self._left_takes = AppTakes(takes, settings, self._bridge, self._inserter, post, self._usage)
         self._recovery = Recovery(
-            self._takes,
-            self._second_engine,
+            takes,
+            self._engines.second,
             settings,
-            give=self._give,
-            nothing=self._nothing_heard,
+            give=self._left_takes.give,
+            nothing=self._left_takes.nothing,
             failed=lambda code: post(Trouble(code)),
         )
         self._asked = _Asked()
         self._asked.quit.connect(QApplication.quit)
-        self._control = Control(self._loop, self._inserter, self._asked.quit.emit)
+        self._control = Control(
+            self._loop, self._inserter, self._asked.quit.emit, self._choices.set_backend, self._azure_key.look
+        )
         self._tray = Tray(self._bridge)
         self._overlay = Overlay(self._bridge, wanted=lambda: settings().overlay.show)
         self._window = Window(self._bridge, self._tray)
@@ -227,9 +234,9 @@ class App:
             self._watcher.addPath(str(self._home.folder))
             self._watcher.directoryChanged.connect(self._apply_settings)
             self._watcher.fileChanged.connect(self._apply_settings)
-        self._in_background("takes", self._offer_takes)
+        self._in_background("takes", self._left_takes.offer)
         self._tidying = QTimer(interval=TIDY_MS)
-        self._tidying.timeout.connect(lambda: self._in_background("takes", self._tidy_takes))
+        self._tidying.timeout.connect(lambda: self._in_background("takes", self._left_takes.tidy))
         self._tidying.start()
 
     def shut_down(self) -> None:
@@ -241,7 +248,8 @@ class App:
         self._microphone.shut_down()
         self._journal.shut_down()
         self._recovery.shut_down()
-        self._engine.shut_down()
+        self._azure_key.shut_down()
+        self._engines.shut_down()
         if self._inserter is not None:
             self._inserter.shut_down()
         self._cues.shut_down()
@@ -277,7 +285,9 @@ class App:
             self._loop.post(Trouble(SettingsInvalid.code))
         if self._hotkeys is not None:
             self._bind(self._hotkeys, {name: hotkey.combo for name, hotkey in hotkeys(settings.hotkey).items()})
-        self._engine.warm(settings.engine)
+        if settings.azure.is_located and settings.engine.backend != "local":
+            self._azure_key.look_once()
+        self._engines.apply(settings)
 
     def _bind(self, keys: X11Hotkeys, wanted: Mapping[str, str]) -> None:
         """Take what is wanted and not yet tried, once what is wanted no more was given back."""
@@ -320,17 +330,20 @@ class App:
             copy_last=self._copy_last,
             open_settings=self._open_settings,
             quit=QApplication.quit,
-            list_microphones=lambda deliver: self._in_background(
-                "microphones", lambda: self._list_microphones(deliver)
+            list_microphones=self._choices.list_microphones,
+            choose_microphone=lambda name: self._choices.save("recording.device", name),
+            list_models=self._choices.list_models,
+            choose_model=self._choices.choose_model,
+            list_takes=lambda deliver: self._in_background(
+                "takes", lambda: deliver(self._left_takes.choices(self._recovery.present))
             ),
-            choose_microphone=lambda name: self._save("recording.device", name),
-            list_models=lambda deliver: self._in_background("models", lambda: self._list_models(deliver)),
-            choose_model=lambda name: self._in_background("model", lambda: self._choose_model(name)),
-            list_takes=lambda deliver: self._in_background("takes", lambda: self._list_takes(deliver)),
             transcribe_take=lambda take_id: self._recovery.transcribe(take_id),  # noqa: PLW0108  made later
-            drop_take=lambda take_id: self._in_background("takes", lambda: self._drop_take(take_id)),
+            drop_take=lambda take_id: self._in_background("takes", lambda: self._left_takes.drop(take_id)),
             shared=lambda: self._settings.telemetry.collect,
-            share=lambda choice: self._save("telemetry.collect", choice),
+            share=lambda choice: self._choices.save("telemetry.collect", choice),
+            backend=lambda: self._settings.engine.backend,
+            choose_backend=self._choices.choose_backend,
+            inject=self._engines.inject if IS_TESTER else None,
         )
 
     def _copy_last(self) -> None:
@@ -344,80 +357,6 @@ class App:
             self._trouble(fault)
         else:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(self._home.settings)))
-
-    def _list_microphones(self, deliver: Deliver) -> None:
-        items = [Choice(device.name, device.label) for device in self._microphone.devices()]
-        deliver(Choices(items, self._settings.recording.device))
-
-    def _list_models(self, deliver: Deliver) -> None:
-        rows = self._models().list()
-        items = [Choice(row.model.name, row.model.name, row.presence is Presence.READY or row.packaged) for row in rows]
-        deliver(Choices(items, self._settings.engine.model))
-
-    def _choose_model(self, name: str) -> None:
-        bring(self._models(), name, self._usage)
-        self._save("engine.model", name)
-
-    def _save(self, key: str, value: str) -> None:
-        try:
-            self._settings_file.set(key, value)
-        except Fault as fault:
-            self._trouble(fault)
-
-    # --- takes that an earlier dictation left
-
-    def _tidy_takes(self) -> None:
-        self._takes.tidy(time.time(), self._settings.takes.keep_s)
-
-    def _offer_takes(self) -> None:
-        """Before the offer, so that nothing is offered that is not whole; after it, if the disk refuses."""
-        try:
-            self._tidy_takes()
-        finally:
-            if offered := [record for record in self._takes.records() if record.is_offered]:
-                log.info("%d takes of earlier dictations are offered", len(offered))
-                self._bridge.offer(offered)
-
-    def _list_takes(self, deliver: Deliver) -> None:
-        present = self._recovery.present
-        items = [Choice(present.id, texts.take(present), ready=False)] if present else []
-        items += [Choice(record.id, texts.take(record)) for record in self._takes.records() if record.is_offered]
-        deliver(Choices(items))
-
-    def _drop_take(self, take_id: str) -> None:
-        with self._takes.open(take_id) as take:
-            take.drop()
-        self._usage.record(usage.TakeDiscarded())
-
-    def _give(self, text: SpokenText) -> None:
-        if self._inserter is None:
-            raise InsertUnavailable
-        self._inserter.copy(text)
-        self._loop.post(Recovered(text))
-        self._bridge.recovered(heard=True)
-        self._usage.record(usage.TakeRecovered(usage.Heard.TEXT))
-
-    def _nothing_heard(self) -> None:
-        self._bridge.recovered(heard=False)
-        self._usage.record(usage.TakeRecovered(usage.Heard.NOTHING))
-
-    def _second_engine(self, post: Post) -> EngineLink:
-        return EngineLink(
-            post,
-            on_partial=lambda _session, _text: None,
-            on_state=lambda _state, _model: None,
-            command=ENGINE,
-            locate_model=self._model_folder,
-        )
-
-    def _in_background(self, name: str, work: Callable[[], None]) -> None:
-        def run() -> None:
-            try:
-                work()
-            except Fault as fault:
-                self._trouble(fault)
-
-        threading.Thread(target=run, name=name, daemon=True).start()
 
 
 class _Asked(QObject):

@@ -18,7 +18,8 @@ from lysnrai_desktop.core.combo import Combo
 from lysnrai_desktop.core.dictation import Delivery, Event, Outcome, Sound
 from lysnrai_desktop.core.faults import Fault
 from lysnrai_desktop.core.hotkey import MAIN, Edge
-from lysnrai_desktop.core.settings import EngineSettings
+from lysnrai_desktop.core.insertion import Undone
+from lysnrai_desktop.core.settings import Settings
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.core.status import Status
 from lysnrai_desktop.core.takes import TakeRecord
@@ -89,7 +90,7 @@ class Take(BlockSink, Audio, Protocol):
 
 class Journal(Protocol):
     dropped_blocks: int
-    """Blocks that came and were not kept. Zero, or we have a bug."""
+    """Blocks that came and were not kept, and gaps in what came. Zero, or we have a bug, or too slow a computer."""
 
     def open(self, session: int) -> Take: ...
 
@@ -125,13 +126,13 @@ class TakeStore(Protocol):
 class Engine(Protocol):
     """Hears audio and posts Voice, Final, EngineDone, EngineFailed; partial text goes to `on_partial`."""
 
-    def warm(self, settings: EngineSettings) -> None:
+    def warm(self, settings: Settings) -> None:
         """Start ahead of need, as these settings will want it."""
 
-    def start(self, session: int, take: Audio, from_sample: int, settings: EngineSettings, attempt: int = 1) -> None:
+    def start(self, session: int, take: Audio, from_sample: int, settings: Settings, attempt: int = 1) -> None:
         """Hear the take from a sample on, while it grows. A session under way is given up for the new one.
 
-        `attempt` stands in each Final, EngineDone and EngineFailed of this start.
+        `attempt` stands in each Voice, Final, EngineDone and EngineFailed of this start.
         """
 
     def finish(self, session: int) -> None:
@@ -160,19 +161,23 @@ class Inserter(Protocol):
     def capture(self) -> Target | None:
         """The window that has the focus now, None if there is none. Blocks for a round trip (about 1 ms)."""
 
-    def insert(self, text: SpokenText, target: Target | None, done: Callable[[Delivered | Fault], None]) -> None:
+    def insert(
+        self, text: SpokenText, target: Target | None, done: Callable[[Delivered | Fault], None], *, fit: bool = False
+    ) -> None:
         """Bring the text into the target; `done` is called once, on another thread, with where it is now.
 
         Without a target it goes where the focus is. A Fault means that it is nowhere, not even on the clipboard.
+        With `fit` it goes on from what stands before the cursor (core/context.py), as far as that can be known.
         """
 
     def copy(self, text: SpokenText) -> None:
         """Put the text on the clipboard and leave it there."""
 
-    def undo(self, done: Callable[[Fault | None], None]) -> None:
-        """Take the last insertion back; `done` is called once, on another thread: None when the window was told to.
+    def undo(self, done: Callable[[Undone | Fault], None]) -> None:
+        """Take the last insertion back; `done` is called once, on another thread, with how sure that is.
 
-        NothingToUndo: there was none, or the window or its text has changed since as far as can be known.
+        NothingToUndo: there was none, the window or its text has changed since as far as can be known, or it has no
+        undo and says so.
         """
 
     def shut_down(self) -> None: ...

@@ -29,6 +29,7 @@ from lysnrai_desktop.core.faults import AudioFileUnreadable
 from lysnrai_desktop.core.speech import Segment
 from lysnrai_desktop.core.takes import TRANSCRIBED
 from lysnrai_desktop.ports import Audio, StoredTake
+from lysnrai_desktop.runtime.engine_kinds import whisper
 from lysnrai_desktop.runtime.engine_link import EngineLink
 from lysnrai_desktop.runtime.models import Models, load_catalogue, models_dir
 from lysnrai_desktop.ui import texts
@@ -83,10 +84,9 @@ class _Listener:
         self._session = 0
         self._link = EngineLink(
             self._events.put,
-            on_partial=lambda _session, _text: None,
+            on_partial=lambda *_: None,
             on_state=lambda _state, _model: None,
-            command=(sys.executable, "-m", "lysnrai_desktop.engines.host", "whisper"),
-            locate_model=lambda name: models.ready(name).path,
+            kind=whisper(lambda name: models.ready(name).path),
         )
 
     def __enter__(self) -> Self:
@@ -99,7 +99,7 @@ class _Listener:
         """Write one piece of audio down; the code of what went wrong, "" if nothing did."""
         self._session += 1
         writer.begin()
-        self._link.start(self._session, audio, 0, self._settings.engine)
+        self._link.start(self._session, audio, 0, self._settings)
         self._link.finish(self._session)
         code: str | None = None
         while code is None:

@@ -37,7 +37,8 @@ SETTLE_S = 3.0
 _HOME = Path(tempfile.mkdtemp(prefix="lysnrai-test-"))
 for _name in ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "PULSE_SOURCE", "PULSE_SINK", "SSH_AUTH_SOCK"):
     os.environ.pop(_name, None)
-for _name in [name for name in os.environ if name.startswith(("LYSNRAI_", "XDG_")) and name != "LYSNRAI_TEST_EFFORT"]:
+_OURS = ("LYSNRAI_", "XDG_", "AZURE_")
+for _name in [name for name in os.environ if name.startswith(_OURS) and name != "LYSNRAI_TEST_EFFORT"]:
     del os.environ[_name]
 os.environ |= {
     "HOME": str(_HOME),

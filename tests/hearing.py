@@ -8,25 +8,30 @@ from __future__ import annotations
 import queue
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lysnrai_desktop.core.audio import Block
 from lysnrai_desktop.core.dictation import EngineDone, EngineFailed, Event, Final, SessionEvent
-from lysnrai_desktop.core.settings import EngineSettings
+from lysnrai_desktop.core.settings import EngineSettings, Settings
 from lysnrai_desktop.core.speech import Segment, SpokenText, joined
-from lysnrai_desktop.runtime.engine_link import EngineLink, LocateModel
+from lysnrai_desktop.runtime.engine_kinds import EngineKind, LocateModel, whisper
+from lysnrai_desktop.runtime.engine_link import EngineLink
 from tests.desktop.processes import DEADLINE_S
 from tests.fakes.journal import FakeTake
 
 HOST = [sys.executable, "-m", "lysnrai_desktop.engines.host"]
-SCRIPTED = EngineSettings(model="scripted")
+SCRIPTED = Settings(engine=EngineSettings(model="scripted"))
 
 E = TypeVar("E", bound=SessionEvent)
+
+
+def settings_for(**engine: Any) -> Settings:
+    return Settings(engine=EngineSettings(**engine))
 
 
 def new_take() -> FakeTake:
@@ -57,16 +62,15 @@ def text_of(finals: list[Segment]) -> str:
 class Hearing:
     """An engine link, and what it posted."""
 
-    def __init__(self, command: list[str], locate: LocateModel, start_s: float = 60.0, take_up_s: float = 60.0) -> None:
+    def __init__(self, kind: EngineKind, start_s: float = 60.0, take_up_s: float = 60.0) -> None:
         self.states: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
-        self.partials: list[tuple[int, SpokenText]] = []
+        self.partials: list[tuple[int, SpokenText, SpokenText]] = []
         self.events: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self.link = EngineLink(
             self.events.put,
-            lambda session, text: self.partials.append((session, text)),
+            lambda *partial: self.partials.append(partial),
             lambda state, model: self.states.put((state, model)),
-            command,
-            locate,
+            kind,
             start_s=start_s,
             take_up_s=take_up_s,
         )
@@ -95,7 +99,7 @@ class Hearing:
                 case _:
                     continue
 
-    def hear(self, session: int, take: FakeTake, settings: EngineSettings, from_sample: int = 0) -> list[Segment]:
+    def hear(self, session: int, take: FakeTake, settings: Settings, from_sample: int = 0) -> list[Segment]:
         """The finals of a take that is complete."""
         self.link.start(session, take, from_sample, settings)
         self.link.finish(session)
@@ -106,9 +110,16 @@ class Hearing:
             pass
 
 
+def hearing(
+    command: list[str], locate: LocateModel = Path, **bounds: float
+) -> AbstractContextManager[Hearing, bool | None]:
+    """One as the app links Whisper."""
+    return linked(whisper(locate, command), **bounds)
+
+
 @contextmanager
-def hearing(command: list[str], locate: LocateModel = Path, **bounds: float) -> Iterator[Hearing]:
-    it = Hearing(command, locate, **bounds)
+def linked(kind: EngineKind, **bounds: float) -> Iterator[Hearing]:
+    it = Hearing(kind, **bounds)
     try:
         yield it
     finally:

@@ -1,6 +1,17 @@
-"""Which engine hears the audio, and when one is given up: preference, watchdogs, what to do after a failure.
+"""Which engine hears a dictation, and when one is given up: preference, circuit breaker, next try, watchdogs.
 
-What is absent: the dictation (core/dictation.py), processes (runtime/engine_link.py), the service's protocol
+    settings, breaker ── choose ──▶ order ── Relay ──▶ who hears it now, who takes over, and why
+                 ▲                             │
+                 └──── failed(code), heard() ──┘          the breaker outlives the dictation, the relay does not
+
+An engine that fails is followed by the other, if the user lets it be asked, and by itself if not; whoever follows hears
+the take from the end of the last final on. What Azure's failure means for later dictations depends on its kind:
+
+    needs the user (key, quota, an option)    not asked again until settings or key are others
+    needs a pause (throttled, 5xx)            asked last until the pause is over; each pause in a row is longer
+    anything else (network, silence)          asked again by the next dictation
+
+What is absent: the dictation (core/machine.py), processes (runtime/engine_link.py), the service's protocol
 (engines/azure.py, which feeds a `Watch` and obeys it).
 
 Imports: core only. May be imported by: everyone.
@@ -11,12 +22,160 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from lysnrai_desktop.core.faults import (
+    AzureBadRequest,
+    AzureKeyRefused,
+    AzureLost,
+    AzureMute,
+    AzureNotConfigured,
+    AzureQuota,
+    AzureSdkMissing,
+    AzureThrottled,
+    AzureUnavailable,
+    AzureUnreachable,
+)
+from lysnrai_desktop.core.settings import EngineSettings
+
+ENGINE_TRIES = 3
+"""Failures after which an engine is asked no more for one take."""
+NEEDS_USER = frozenset(each.code for each in (AzureSdkMissing, AzureKeyRefused, AzureBadRequest, AzureQuota))
+NEEDS_PAUSE = frozenset({AzureThrottled.code, AzureUnavailable.code})
+PAUSES_S = (30.0, 60.0, 120.0, 300.0, 600.0)
+"""The first pause, the second in a row … A Retry-After is not to be had: the SDK keeps the header to itself (1.53)."""
+FOREVER = float("inf")
+_HOPELESS = NEEDS_USER | {AzureNotConfigured.code}
+
 
 class Backend(StrEnum):
-    """An engine, by the name that settings, status and usage events have for it."""
+    """An engine, by the name that status and usage events have for it."""
 
     WHISPER = "whisper"
     AZURE = "azure"
+
+
+# --- which is asked -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """What is known of Azure from one dictation to the next. While it is open, the local engine is asked first.
+
+    The local engine has none: to try it costs nothing.
+    """
+
+    code: str = AzureNotConfigured.code
+    """Why it was opened last; "" if never."""
+    until: float = FOREVER
+    """It is open before this time."""
+    pauses: int = 0
+    """In a row, the present one included."""
+
+    def is_open(self, now: float) -> bool:
+        return now < self.until
+
+    def failed(self, code: str, at: float) -> Breaker:
+        if code in _HOPELESS:
+            return Breaker(code)
+        if code in NEEDS_PAUSE:
+            pause_s = PAUSES_S[min(self.pauses, len(PAUSES_S) - 1)]
+            return Breaker(code, at + pause_s, self.pauses + 1)
+        return self
+
+
+CLOSED = Breaker("", 0.0)
+
+
+def breaker(code: str) -> Breaker:
+    """For Azure as it is now known to be: why it cannot be asked at all, "" if it can."""
+    return Breaker(code) if code else CLOSED
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Who is asked, in this order, and why the preferred one is not the first."""
+
+    order: tuple[Backend, ...]
+    preferred: Backend
+    reason: str = ""
+
+
+def choose(settings: EngineSettings, azure: Breaker, now: float) -> Choice:
+    """Choose for a dictation that begins now, or that the user has made another choice for."""
+    if settings.backend != "auto":
+        only = Backend.AZURE if settings.backend == "azure" else Backend.WHISPER
+        return Choice((only,), only)
+    if azure.until == FOREVER:
+        local = Choice((Backend.WHISPER,), Backend.WHISPER)
+        missed = settings.prefer == "azure" and azure.code != AzureNotConfigured.code
+        return replace(local, preferred=Backend.AZURE, reason=azure.code) if missed else local
+    if settings.prefer == "local":
+        return Choice((Backend.WHISPER, Backend.AZURE), Backend.WHISPER)
+    if azure.is_open(now):
+        return Choice((Backend.WHISPER, Backend.AZURE), Backend.AZURE, azure.code)
+    return Choice((Backend.AZURE, Backend.WHISPER), Backend.AZURE)
+
+
+# --- who hears one dictation --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """The engines of one dictation: who hears it now, what became of those before, who may take over."""
+
+    choice: Choice = Choice((Backend.WHISPER,), Backend.WHISPER)
+    backend: Backend = Backend.WHISPER
+    """Who hears it now."""
+    attempt: int = 1
+    """Starts of an engine so far. What an engine says comes back with its own number: others are late."""
+    reason: str = ""
+    """Why it is not the preferred one."""
+    failures: tuple[tuple[Backend, str], ...] = ()
+    """Since the user last chose."""
+    code: str = ""
+    """The last failure's, once nobody is left to take over: the take is recorded, and kept."""
+    azure: Breaker = Breaker()
+
+    def heard(self) -> Relay:
+        """The present engine gave a result: what it refused before, it does no more."""
+        if self.backend is Backend.AZURE and self.azure.code in NEEDS_USER | NEEDS_PAUSE:
+            return replace(self, azure=CLOSED)
+        return self
+
+    def failed(self, code: str, at: float) -> Relay:
+        """The present engine is given up. Another hears it, or the same once more, or (`code` is set) none."""
+        azure = self.azure.failed(code, at) if self.backend is Backend.AZURE else self.azure
+        failed = replace(self, failures=(*self.failures, (self.backend, code)), azure=azure)
+        able = [each for each in self.choice.order if _may_try(each, failed.failures)]
+        if not able:
+            return replace(failed, code=code)
+        follower = next((each for each in able if each is not self.backend), self.backend)
+        preferred = self.choice.preferred
+        reason = "" if follower is preferred else code if self.backend is preferred else self.reason
+        return replace(failed, backend=follower, attempt=self.attempt + 1, reason=reason, code="")
+
+    def chosen(self, settings: EngineSettings, at: float) -> Relay:
+        """The user has made another choice. What failed before is tried again."""
+        choice = choose(settings, self.azure, at)
+        same = choice.order[0] is self.backend and not self.code
+        return replace(
+            self,
+            choice=choice,
+            backend=choice.order[0],
+            attempt=self.attempt if same else self.attempt + 1,
+            reason=choice.reason,
+            failures=(),
+            code="",
+        )
+
+
+def _may_try(backend: Backend, failures: tuple[tuple[Backend, str], ...]) -> bool:
+    codes = [code for failed, code in failures if failed is backend]
+    return len(codes) < ENGINE_TRIES and not _HOPELESS.intersection(codes)
+
+
+def begin(settings: EngineSettings, azure: Breaker, at: float) -> Relay:
+    choice = choose(settings, azure, at)
+    return Relay(choice, choice.order[0], reason=choice.reason, azure=azure)
 
 
 # --- watchdogs: a service that fails need not say so -------------------------------------------------------
@@ -71,11 +230,11 @@ class Watch:
 
     def overdue(self, now: float) -> str:
         if self.connecting_at is not None:
-            return "azure.unreachable" if now - self.connecting_at >= CONNECT_S else ""
+            return AzureUnreachable.code if now - self.connecting_at >= CONNECT_S else ""
         if self.lost_at is not None:
-            return "azure.lost" if now - self.lost_at >= RECONNECT_S else ""
+            return AzureLost.code if now - self.lost_at >= RECONNECT_S else ""
         if self.ended_at is not None and now - self.ended_at >= END_S:
-            return "azure.mute"
+            return AzureMute.code
         # audio that is replayed is handed over faster than anybody could answer: time has to pass as well
         mute = self.unanswered_s >= MUTE_S and now - self.unanswered_at >= MUTE_S
-        return "azure.mute" if mute else ""
+        return AzureMute.code if mute else ""

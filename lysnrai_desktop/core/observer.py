@@ -1,6 +1,6 @@
-"""Which steps of a dictation are usage events: looks on while core/dictation.py decides, and changes nothing.
+"""Which steps of a dictation are usage events: looks on while core/machine.py decides, and changes nothing.
 
-    observe(seen, before, event, effects) -> (seen, usage events)
+    observe(seen, before, event, after, effects) -> (seen, usage events)
 
 `Seen` is what a later event tells of an earlier step. What is absent: everything but the dictation machine; the events
 of the app's own life come from app.py.
@@ -25,20 +25,21 @@ from lysnrai_desktop.core.dictation import (
     Finishing,
     Idle,
     Insert,
+    Inserting,
     MicrophoneFailed,
     MicrophoneLive,
     OpenTake,
     Outcome,
+    Prefer,
     Recording,
     Report,
-    StartEngine,
     State,
     TimedOut,
 )
+from lysnrai_desktop.core.failover import Backend
 from lysnrai_desktop.core.faults import EngineTimeout, MicrophoneDenied, MicrophoneStuck
-from lysnrai_desktop.core.usage import Backend, UsageEvent, ms
-
-BACKEND = Backend.WHISPER
+from lysnrai_desktop.core.machine import believed
+from lysnrai_desktop.core.usage import UsageEvent, Why, ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +49,30 @@ class Seen:
     started_at: float = 0.0
     failing_since: float | None = None
     """When the engine failed first; None while none has, and once it gives text again."""
-    restart: usage.Code | None = None
-    """Why an engine was asked to start anew, until it is ready."""
+    restart: tuple[Backend, usage.Code] | None = None
+    """Which engine was asked to start anew, and why, until it is ready."""
     words: int = 0
     characters: int = 0
     segments: int = 0
 
 
+Live = Arming | Recording | Finishing | Inserting
 Observation = tuple[Seen, tuple[UsageEvent, ...]]
 
 
-def observe(seen: Seen, before: State, event: Event, effects: tuple[Effect, ...]) -> Observation:
+def observe(seen: Seen, before: State, event: Event, after: State, effects: tuple[Effect, ...]) -> Observation:
     """What one step of the machine tells. A late event, which the machine drops, tells nothing."""
     events: list[UsageEvent] = []
-    if not _is_late(before, event):
-        seen = _event(seen, before, event, effects, events)
+    news = believed(before, event)
+    if news is not None and not isinstance(before, Idle):
+        seen = _event(seen, before, news, after, events)
     for effect in effects:
         match effect:
-            case OpenTake():
+            case OpenTake() if isinstance(after, Arming):
                 seen = Seen(event.at)
-                events.append(usage.DictationStarted(BACKEND))
+                backend, reason = after.relay.backend, after.relay.reason
+                events.append(usage.DictationStarted(backend))
+                events.append(usage.BackendSelected(backend, Why.UNAVAILABLE if reason else Why.PREFERRED))
             case Insert(text=text) if isinstance(before, Finishing):
                 segments = len(before.transcript.segments)
                 seen = replace(seen, words=text.word_count, characters=len(text), segments=segments)
@@ -78,11 +83,11 @@ def observe(seen: Seen, before: State, event: Event, effects: tuple[Effect, ...]
     return seen, tuple(events)
 
 
-def observe_engine(seen: Seen, state: str) -> Observation:
-    """The engine's process is off, starting or ready."""
-    if seen.restart is None or state != "ready":
+def observe_engine(seen: Seen, backend: Backend, state: str) -> Observation:
+    """An engine's process is off, starting or ready."""
+    if seen.restart is None or (backend, state) != (seen.restart[0], "ready"):
         return seen, ()
-    return replace(seen, restart=None), (usage.EngineRestarted(seen.restart),)
+    return replace(seen, restart=None), (usage.EngineRestarted(seen.restart[1]),)
 
 
 def failed(state: State, code: str, audio_s: float = 0.0) -> UsageEvent:
@@ -90,14 +95,10 @@ def failed(state: State, code: str, audio_s: float = 0.0) -> UsageEvent:
     return usage.DictationFailed(_phase(state), ms(audio_s), usage.code(code))
 
 
-def _is_late(before: State, event: Event) -> bool:
-    return getattr(event, "session", before.session) != before.session or isinstance(before, Idle)
-
-
-def _event(seen: Seen, before: State, event: Event, effects: tuple[Effect, ...], events: list[UsageEvent]) -> Seen:
+def _event(seen: Seen, before: Live, event: Event, after: State, events: list[UsageEvent]) -> Seen:
     match before, event:
         case Arming(), MicrophoneLive(at=at):
-            events.append(usage.RecognitionStarted(BACKEND, ms(at - seen.started_at)))
+            events.append(usage.RecognitionStarted(before.relay.backend, ms(at - seen.started_at)))
         case Arming(), MicrophoneFailed(code=code, at=at):
             if code == MicrophoneDenied.code:
                 events.append(usage.MicPermissionDenied())
@@ -107,27 +108,33 @@ def _event(seen: Seen, before: State, event: Event, effects: tuple[Effect, ...],
         case Recording(), MicrophoneFailed(code=code):
             events.append(usage.MicrophoneLost(usage.code(code)))
         case Arming() | Recording() | Finishing(), EngineFailed(code=code, at=at):
-            return _engine_failed(seen, usage.code(code), at, effects, events)
+            return _engine_failed(seen, before, usage.code(code), at, after, events)
         case Finishing(), TimedOut(deadline=Deadline.FINISHING, at=at):
-            return _engine_failed(seen, usage.Code(EngineTimeout.code), at, effects, events)
+            return _engine_failed(seen, before, usage.Code(EngineTimeout.code), at, after, events)
         case Recording() | Finishing(), Final(at=at) | EngineDone(at=at) if seen.failing_since is not None:
             events.append(usage.ErrorRecoverySucceeded(ms(at - seen.failing_since)))
             return replace(seen, failing_since=None)
+        case _, Prefer() if isinstance(after, Live) and after.relay.backend is not before.relay.backend:
+            events.append(usage.BackendSelected(after.relay.backend, Why.CHOSEN))
         case _:
             pass
     return seen
 
 
 def _engine_failed(
-    seen: Seen, code: usage.Code, at: float, effects: tuple[Effect, ...], events: list[UsageEvent]
+    seen: Seen, before: Live, code: usage.Code, at: float, after: State, events: list[UsageEvent]
 ) -> Seen:
-    events.append(usage.RecognitionFailed(BACKEND, code))
-    since = at if seen.failing_since is None else seen.failing_since
-    if any(isinstance(effect, StartEngine) for effect in effects):
-        events.append(usage.ErrorRecoveryAttempted(BACKEND, BACKEND, code))
-        return replace(seen, failing_since=since, restart=code)
-    events.append(usage.ErrorRecoveryFailed(ms(at - since)))
-    return replace(seen, failing_since=None, restart=None)
+    failed, since = before.relay.backend, at if seen.failing_since is None else seen.failing_since
+    events.append(usage.RecognitionFailed(failed, code))
+    if after.session != before.session or isinstance(after, Idle) or after.relay.code:
+        events.append(usage.ErrorRecoveryFailed(ms(at - since)))
+        return replace(seen, failing_since=None, restart=None)
+    follower = after.relay.backend
+    events.append(usage.ErrorRecoveryAttempted(failed, follower, code))
+    if follower is failed:
+        return replace(seen, failing_since=since, restart=(failed, code))
+    events.append(usage.BackendSelected(follower, Why.FAILED))
+    return replace(seen, failing_since=since, restart=None)
 
 
 def _report(seen: Seen, before: State, event: Event, report: Report) -> tuple[UsageEvent, ...]:

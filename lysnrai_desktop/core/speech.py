@@ -62,6 +62,8 @@ class Segment:
     text: SpokenText
     language: str = ""
     """ISO 639-1 code the engine used, "" if it did not say."""
+    engine: str = ""
+    """Who said so (core.failover.Backend), "" if that was not written down."""
 
 
 @dataclass(frozen=True, slots=True)

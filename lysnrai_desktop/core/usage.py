@@ -1,9 +1,10 @@
 """The catalogue of usage events: all that may ever be told about how the app is used. Nothing else can leave.
 
-An event is a frozen value. Its fields are of three kinds only, and none of them can carry free text:
+An event is a frozen value. Its fields are of four kinds only, and none of them can carry free text:
 
     a word of a closed list   Phase, Backend, Model, Setting, …      told as a tag
     Code                      a released fault's code                told as error domain and code
+    Stack                     names of functions of programs         told as a tag
     int                       a number from 0 to MOST                told as a metric
 
 so that transcripts, audio, window titles, paths and the names of devices have no way in. `told` refuses whatever else a
@@ -16,10 +17,13 @@ Imports: core only. May be imported by: everyone.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from typing import ClassVar
 
+from lysnrai_desktop.core.failover import Backend
 from lysnrai_desktop.core.faults import leaves
 from lysnrai_desktop.core.settings import Settings
 
@@ -68,8 +72,17 @@ class Phase(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Backend(StrEnum):
-    WHISPER = "whisper"
+class Why(StrEnum):
+    """An engine was selected."""
+
+    PREFERRED = "preferred"
+    """The settings name it, and nothing speaks against it."""
+    UNAVAILABLE = "unavailable"
+    """The preferred one is known not to work at the moment."""
+    FAILED = "failed"
+    """The one before failed during this dictation."""
+    CHOSEN = "chosen"
+    """The user made another choice during this dictation."""
 
 
 class Result(StrEnum):
@@ -146,6 +159,33 @@ def code(text: str) -> Code:
     return Code(text if text in _CODES else BUG)
 
 
+_FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,29}\.[A-Za-z_<][A-Za-z0-9_>]{0,29}")
+_INNERMOST = 3
+"""More would not fit into a tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Where a program crashed: "module.function", innermost first. ValueError for what is not the name of a function.
+
+    Names of code alone: neither what a function was given, nor the folder that its file lies in.
+    """
+
+    functions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.functions) > _INNERMOST or not all(_FUNCTION.fullmatch(each) for each in self.functions):
+            raise ValueError("not the names of functions")
+
+    def __str__(self) -> str:
+        return " < ".join(self.functions) or "unknown"
+
+
+def stack(functions: Sequence[str]) -> Stack:
+    """The innermost functions, but for what is not the name of one."""
+    return Stack(tuple(each for each in functions if _FUNCTION.fullmatch(each))[:_INNERMOST])
+
+
 # --- the events ---------------------------------------------------------------------------------------------
 
 
@@ -181,6 +221,8 @@ class AppCrashed(UsageEvent):
     name, area, level = "app_crashed", Area.LIFECYCLE, Level.FATAL
     says = "The time before, the app ended without saying goodbye; seen at the next start."
     phase: Phase
+    stack: Stack
+    """Of the thread that crashed in native code; of no other end is it known."""
     uptime_s: int
     """To its last sign of life."""
 
@@ -220,6 +262,14 @@ class DictationStarted(UsageEvent):
     name, area = "dictation_started", Area.DICTATION
     says = "Somebody wants to dictate: a key, the menu or the command line said so."
     backend: Backend
+
+
+@dataclass(frozen=True, slots=True)
+class BackendSelected(UsageEvent):
+    name, area = "backend_selected", Area.DICTATION
+    says = "An engine hears a dictation from its beginning, or from here on."
+    backend: Backend
+    why: Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,7 +425,7 @@ class Told:
 
 
 def told(event: UsageEvent) -> Told:
-    """Take an event apart. TypeError for a value that is none of the three kinds: a mistake of ours."""
+    """Take an event apart. TypeError for a value that is none of the four kinds: a mistake of ours."""
     error: Code | None = None
     tags: dict[str, str] = {}
     metrics: dict[str, float] = {}
@@ -386,7 +436,7 @@ def told(event: UsageEvent) -> Told:
                 error = value
                 if name != "code":
                     tags[name] = text
-            case StrEnum() | Setting():
+            case StrEnum() | Setting() | Stack():
                 tags[name] = str(value)
             case int() if not isinstance(value, bool):
                 metrics[name] = min(max(value, 0), MOST)

@@ -5,7 +5,8 @@
                           feeder thread (a take) ─▶└──────┘ ◀── reader thread ◀── stdout └────────────────┘
 
 What is decided here: when there is a process, what a session is told when there is none any more, how far ahead of the
-finals audio is fed. What is absent: recognition, and whether to try again, which core/dictation.py decides.
+finals audio is fed. What is absent: recognition, and who is tried next, which core/failover.py decides; what one engine
+needs and another does not (runtime/engine_kinds.py); pipes (runtime/engine_process.py).
 
 All state belongs to the link's one thread; calls and the other threads put items into its queue. What a process that
 was given up still says is dropped, and so is what a process says about another session than the present one: after
@@ -23,20 +24,19 @@ from __future__ import annotations
 
 import logging
 import queue
-import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import assert_never
 
 from lysnrai_desktop.core import dictation, engine_messages as wire
-from lysnrai_desktop.core.audio import SAMPLE_BYTES
 from lysnrai_desktop.core.faults import EngineDied, EngineOutOfMemory, EngineStartFailed, EngineTimeout, Fault
-from lysnrai_desktop.core.settings import EngineSettings
+from lysnrai_desktop.core.settings import Settings
 from lysnrai_desktop.core.speech import Segment, SpokenText
 from lysnrai_desktop.ports import Audio, Post
+from lysnrai_desktop.runtime.engine_kinds import EngineKind
+from lysnrai_desktop.runtime.engine_process import Feed, Gone, Process, Said, Unread
 
 log = logging.getLogger(__name__)
 
@@ -52,18 +52,11 @@ LOOKS = 4
 not in time: after the computer slept the first look comes before the first answer."""
 WORK_MS = 5
 """Of processor time between two looks: more than the answers cost, less than any work does."""
-CHUNK_S = 0.5
-"""Most audio in one message."""
-AHEAD_S = 120.0
-"""How far the audio runs ahead of the finals when it comes from a file: several pieces, so the engine never waits."""
-POLL_S = 0.2
-"""How long a feeder that nobody wants any more may go on waiting for a microphone."""
 
-OnPartial = Callable[[int, SpokenText], None]
+OnPartial = Callable[[int, SpokenText, SpokenText], None]
+"""Hears the session, and of the unfinished piece what stays and what may change."""
 OnState = Callable[[str, str], None]
-"""Hears "off", "starting" or "ready", and the model's name."""
-LocateModel = Callable[[str], Path]
-"""The folder of a model. May raise Fault."""
+"""Hears "off", "starting" or "ready", and the model's name, "" for an engine that has none."""
 
 
 # --- items of the link's queue -------------------------------------------------------------------------------
@@ -71,7 +64,7 @@ LocateModel = Callable[[str], Path]
 
 @dataclass(frozen=True, slots=True)
 class _Warm:
-    settings: EngineSettings
+    settings: Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +72,7 @@ class _Start:
     session: int
     take: Audio
     from_sample: int
-    settings: EngineSettings
+    settings: Settings
     attempt: int
 
 
@@ -94,25 +87,8 @@ class _Cancel:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
-    process: _Process
-    message: wire.FromEngine
-
-
-@dataclass(frozen=True, slots=True)
-class _Gone:
-    """A process ended, or (`garbled`) said what is no message."""
-
-    process: _Process
-    garbled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Unread:
-    """The take of a session could not be read: what the disk said."""
-
-    session: _Session
-    code: str
+class _Inject:
+    fault: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +96,8 @@ class _ShutDown:
     pass
 
 
-_Request = _Warm | _Start | _Finish | _Cancel
-_Answer = _Said | _Gone | _Unread
+_Request = _Warm | _Start | _Finish | _Cancel | _Inject
+_Answer = Said | Gone | Unread
 _Item = _Request | _Answer | _ShutDown
 
 
@@ -133,18 +109,17 @@ class EngineLink:
         post: Post,
         on_partial: OnPartial,
         on_state: OnState,
-        command: Sequence[str],
-        locate_model: LocateModel,
+        kind: EngineKind,
         *,
         start_s: float = START_S,
         take_up_s: float = TAKE_UP_S,
     ) -> None:
         self._post, self._on_partial, self._on_state = post, on_partial, on_state
-        self._command, self._locate_model = list(command), locate_model
+        self._kind = kind
         self._start_s, self._take_up_s = start_s, take_up_s
         self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
-        self._process: _Process | None = None
-        self._session: _Session | None = None
+        self._process: Process | None = None
+        self._session: Feed | None = None
         self._tries = 0
         """Starts so far; what the process knows a session by, so that a late word about an earlier try of the same
         dictation is not taken for one about this."""
@@ -156,10 +131,10 @@ class EngineLink:
 
     # --- ports.Engine: any thread, at once
 
-    def warm(self, settings: EngineSettings) -> None:
+    def warm(self, settings: Settings) -> None:
         self._items.put(_Warm(settings))
 
-    def start(self, session: int, take: Audio, from_sample: int, settings: EngineSettings, attempt: int = 1) -> None:
+    def start(self, session: int, take: Audio, from_sample: int, settings: Settings, attempt: int = 1) -> None:
         self._items.put(_Start(session, take, from_sample, settings, attempt))
 
     def finish(self, session: int) -> None:
@@ -167,6 +142,10 @@ class EngineLink:
 
     def cancel(self, session: int) -> None:
         self._items.put(_Cancel(session))
+
+    def inject(self, fault: str) -> None:
+        """Make something go wrong in its process, if there is one: for testers (core.engine_messages.Inject)."""
+        self._items.put(_Inject(fault))
 
     def shut_down(self) -> None:
         self._items.put(_ShutDown())
@@ -193,7 +172,7 @@ class EngineLink:
                 return
             self._handle(item)
 
-    def _handle(self, item: _Request | _Answer) -> None:
+    def _handle(self, item: _Request | _Answer) -> None:  # noqa: C901  a table, one line per item
         match item:
             case _Warm(settings=settings):
                 self._warm(settings)
@@ -206,24 +185,28 @@ class EngineLink:
                 if self._session is not None and self._session.number == number:
                     self._give_up_session()
                     self._rest()
-            case _Said(process=process, message=message) if process is self._process:
+            case _Inject(fault=fault):
+                if self._process is not None:
+                    self._process.send(wire.Inject(fault))
+            case Said(process=process, message=message) if process is self._process:
                 self._heard(process, message)
-            case _Gone(process=process) if process is self._process:
+            case Gone(process=process) if process is self._process:
                 log.warning("the engine process %s", "is garbled" if item.garbled else "ended")
                 self._fail(EngineDied.code if process.ready else EngineStartFailed.code)
-            case _Unread(session=session, code=code) if session is self._session:
+            case Unread(session=session, code=code) if session is self._session:
                 self._give_up_session()
                 self._post(dictation.EngineFailed(session.number, time.monotonic(), code, session.attempt))
                 self._rest()
-            case _Said() | _Gone() | _Unread():
+            case Said() | Gone() | Unread():
                 pass  # of a process or a session that was given up
             case _:
                 assert_never(item)
 
-    def _warm(self, settings: EngineSettings) -> None:
+    def _warm(self, settings: Settings) -> None:
         if self._session is None:
             try:
-                self._require_process(settings)
+                if self._require_process(settings).ready:
+                    self._rest()  # whoever may have to take over is kept as whoever hears
             except Fault as fault:
                 log.warning("the engine cannot be warmed: %s", fault.code)
 
@@ -238,35 +221,35 @@ class EngineLink:
             self._post(dictation.EngineFailed(start.session, time.monotonic(), fault.code, start.attempt))
             return
         self._tries += 1
-        process.send(wire.Start(self._tries, start.from_sample, start.settings.language, start.settings.vocabulary))
-        self._session = _Session(start, self._tries, process)
+        engine = start.settings.engine
+        process.send(wire.Start(self._tries, start.from_sample, engine.language, engine.vocabulary))
+        self._session = Feed(start.session, start.attempt, self._tries, start.take, start.from_sample, process)
         process.unanswered = process.lazy = 0
         if process.ready:
             self._look_at = time.monotonic()
             self._deadline = self._look_at + self._take_up_s
 
-    def _require_process(self, settings: EngineSettings) -> _Process:
+    def _require_process(self, settings: Settings) -> Process:
         """The process for these settings, started if there is none. Raises Fault."""
+        kind = self._kind
         if self._process is not None:
-            if _needs_another(self._process.settings, settings):
+            if kind.needs(self._process.settings) != kind.needs(settings):
                 self._end_process(QUIT_S)
             else:
                 self._process.settings = settings  # idle_s may be another
                 return self._process
-        folder = self._locate_model(settings.model)
-        self._on_state("starting", settings.model)
+        first = kind.prepare(settings)
+        self._on_state("starting", kind.model(settings))
         try:
-            self._process = _Process(self._command, settings, self._items.put)
+            self._process = Process(kind.command, settings, self._items.put)
         except OSError:
-            self._on_state("off", settings.model)
+            self._on_state("off", kind.model(settings))
             raise EngineStartFailed("the command cannot be run") from None
-        self._process.send(
-            wire.Load(str(folder), settings.device, settings.compute_type, settings.threads, settings.beam)
-        )
+        self._process.send(first)
         self._deadline = time.monotonic() + self._start_s
         return self._process
 
-    def _heard(self, process: _Process, message: wire.FromEngine) -> None:
+    def _heard(self, process: Process, message: wire.FromEngine) -> None:
         match message:
             case wire.Hello(version=version):
                 if version != wire.VERSION:
@@ -276,7 +259,7 @@ class EngineLink:
                 process.ready = True
                 self._deadline = None
                 self._look_at = time.monotonic()
-                self._on_state("ready", process.settings.model)
+                self._on_state("ready", self._kind.model(process.settings))
                 if self._session is not None:
                     self._deadline = time.monotonic() + self._take_up_s
                 else:
@@ -289,7 +272,7 @@ class EngineLink:
                 if self._session is not None and message.session == self._session.key:
                     self._heard_of_session(self._session, message)
 
-    def _heard_of_session(self, session: _Session, message: _OfSession) -> None:
+    def _heard_of_session(self, session: Feed, message: _OfSession) -> None:
         number, at = session.number, time.monotonic()
         session.process.lazy = 0
         match message:
@@ -297,9 +280,9 @@ class EngineLink:
                 session.taken_up = True
                 self._deadline = None
             case wire.Voice(speaking=speaking):
-                self._post(dictation.Voice(number, at, speaking))
-            case wire.Partial(text=text):
-                self._on_partial(number, text)
+                self._post(dictation.Voice(number, at, speaking, session.attempt))
+            case wire.Partial(stable=stable, tentative=tentative):
+                self._on_partial(number, stable, tentative)
             case wire.Final(start=start, end=end, text=text, language=language):
                 if start != session.final or not start <= end <= session.fed:
                     log.warning("the engine process gave a final for audio it was not given")
@@ -340,7 +323,7 @@ class EngineLink:
 
     # --- the watch: whether a process that has a session lives
 
-    def _watched(self) -> _Process | None:
+    def _watched(self) -> Process | None:
         return (
             self._process if self._session is not None and self._process is not None and self._process.ready else None
         )
@@ -356,11 +339,11 @@ class EngineLink:
             process.unanswered += 1
             process.send(wire.Ping())
 
-    def _answered(self, process: _Process, worked_ms: int) -> None:
+    def _answered(self, process: Process, worked_ms: int) -> None:
         process.unanswered = 0
         worked, process.worked_ms = worked_ms - process.worked_ms, worked_ms
         owes = self._session is not None and (self._session.fed_whole or not self._session.taken_up)
-        process.lazy = process.lazy + 1 if owes and worked < WORK_MS else 0
+        process.lazy = process.lazy + 1 if self._kind.computes and owes and worked < WORK_MS else 0
         if process.lazy >= LOOKS:
             log.warning("the engine process does nothing")
             self._fail(EngineTimeout.code)
@@ -368,7 +351,7 @@ class EngineLink:
     def _rest(self) -> None:
         """Nobody dictates: let the process go some time from now."""
         if self._process is not None and self._process.ready:
-            idle_s = self._process.settings.idle_s
+            idle_s = self._process.settings.engine.idle_s
             self._deadline = time.monotonic() + idle_s if idle_s else None
 
     def _fail(self, code: str) -> None:
@@ -391,142 +374,7 @@ class EngineLink:
             process, self._process = self._process, None
             self._deadline = None
             process.end(patience_s)
-            self._on_state("off", process.settings.model)
+            self._on_state("off", self._kind.model(process.settings))
 
 
 _OfSession = wire.Started | wire.Voice | wire.Partial | wire.Final | wire.Done | wire.Failed
-
-
-def _needs_another(old: EngineSettings, new: EngineSettings) -> bool:
-    def process(settings: EngineSettings) -> tuple[str | int, ...]:
-        return settings.model, settings.device, settings.compute_type, settings.threads, settings.beam
-
-    return process(old) != process(new)
-
-
-class _Session:
-    """One take on its way into a process, fed by a thread of its own."""
-
-    def __init__(self, start: _Start, key: int, process: _Process) -> None:
-        self.number, self.attempt, self.key = start.session, start.attempt, key
-        """The dictation's, its name for this try, and the process's."""
-        self.final = self.fed = start.from_sample
-        """Ends of what has its final and of what was sent, in samples of the take."""
-        self.finish = threading.Event()
-        """The take is complete."""
-        self.taken_up = False
-        self.fed_whole = False
-        """All of it, and that it is all, was sent."""
-        self.process = process
-        self._take = start.take
-        self._stopped = False
-        self._moved = threading.Condition()
-        self._thread = threading.Thread(target=self._feed, name="engine-feeder", daemon=True)
-        self._thread.start()
-
-    def advance(self, final: int) -> None:
-        with self._moved:
-            self.final = final
-            self._moved.notify()
-
-    def stop(self) -> None:
-        """Nothing more is sent once this returns. The thread ends by itself, within POLL_S."""
-        with self._moved:
-            self._stopped = True
-            self._moved.notify()
-        self.finish.set()
-
-    def _feed(self) -> None:
-        try:
-            self._feed_all()
-        except Fault as fault:  # the disk cannot read what it took
-            self.process.put(_Unread(self, fault.code))
-
-    def _feed_all(self) -> None:
-        ended = False
-        while not ended and not self._stopped:
-            readable, ended = self._take.wait(self.fed, POLL_S)
-            while self.fed < readable:
-                if not self._feed_chunk(readable):
-                    return
-        self.finish.wait()
-        with self._moved:
-            if not self._stopped:
-                self.process.send(wire.Finish(self.key))
-                self.fed_whole = True
-
-    def _feed_chunk(self, readable: int) -> bool:
-        """Send some of what is readable; False when there is no more to be had, or wanted."""
-        rate_hz = self._take.rate_hz
-        pcm = self._take.read(self.fed, min(readable - self.fed, round(CHUNK_S * rate_hz)))
-        with self._moved:
-            self._moved.wait_for(lambda: self._stopped or self.fed - self.final < AHEAD_S * rate_hz)
-            if self._stopped or not pcm:  # a take that was erased reads empty
-                return False
-            self.fed += len(pcm) // SAMPLE_BYTES
-            self.process.send(wire.Audio(self.key, rate_hz, pcm))
-            return True
-
-
-@dataclass(eq=False)
-class _Process:
-    """A child process with a thread for each pipe; neither is ever waited for by the link."""
-
-    command: list[str]
-    settings: EngineSettings
-    put: Callable[[_Item], None]
-    ready: bool = False
-    unanswered: int = 0
-    """Looks in a row without an answer."""
-    lazy: int = 0
-    """Looks in a row in which it owed us work and did none."""
-    worked_ms: int = 0
-    _outbox: queue.SimpleQueue[wire.FromApp | None] = field(default_factory=queue.SimpleQueue)
-
-    def __post_init__(self) -> None:
-        self._child = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
-        threading.Thread(target=self._write, name="engine-writer", daemon=True).start()
-        threading.Thread(target=self._read, name="engine-reader", daemon=True).start()
-
-    def send(self, message: wire.FromApp) -> None:
-        self._outbox.put(message)
-
-    def end(self, patience_s: float) -> None:
-        """Ask it to end, kill it when the patience is over; it is gone on return."""
-        if patience_s:
-            self._outbox.put(wire.Quit())
-            try:
-                self._child.wait(patience_s)
-            except subprocess.TimeoutExpired:
-                log.warning("the engine process did not end by itself")
-        self._child.kill()
-        self._child.wait()
-        self._outbox.put(None)
-
-    def _write(self) -> None:
-        pipe = self._child.stdin
-        assert pipe is not None
-        try:
-            while (message := self._outbox.get()) is not None:
-                frame = memoryview(wire.encode(message))
-                while frame:
-                    frame = frame[pipe.write(frame) or 0 :]
-        except OSError:
-            pass  # it is gone: the reader notices too
-        finally:
-            pipe.close()
-
-    def _read(self) -> None:
-        pipe = self._child.stdout
-        assert pipe is not None
-        decoder, garbled = wire.Decoder(), False
-        with pipe:
-            try:
-                while received := pipe.read(1 << 16):
-                    for message in decoder.feed(received):
-                        if not isinstance(message, wire.FromEngine):
-                            raise wire.ProtocolError("that is for the app to say")
-                        self.put(_Said(self, message))
-            except wire.ProtocolError:
-                garbled = True
-        self.put(_Gone(self, garbled))

@@ -1,10 +1,10 @@
 """The dictation thread: one queue, one step, effects performed, deadlines kept.
 
-    everybody ── post(item) ──▶ queue ──▶ handle ──▶ core.dictation.step ──▶ effects ──▶ ports
+    everybody ── post(item) ──▶ queue ──▶ handle ──▶ core.machine.step ──▶ effects ──▶ ports
                                             ▲                                              │
                                             └──────────── events (adapters' threads) ◀─────┘
 
-What is absent: decisions (core/dictation.py, core/hotkey.py), and anything that could block: every port hands its
+What is absent: decisions (core/machine.py, core/hotkey.py), and anything that could block: every port hands its
 work to a thread of its own. What the world refuses at once (a Fault) becomes the event that the port would have
 posted later. What is raised and is no Fault is a bug of ours: it is logged with its traceback, the take is kept, the
 user is told, and the machine is Idle again. This is the only place that catches everything.
@@ -18,8 +18,8 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from lysnrai_desktop.core.dictation import (
@@ -34,6 +34,7 @@ from lysnrai_desktop.core.dictation import (
     EngineFailed,
     EraseTake,
     Event,
+    Final,
     FinishEngine,
     Finishing,
     Idle,
@@ -57,11 +58,14 @@ from lysnrai_desktop.core.dictation import (
     Stop,
     Tell,
     TimedOut,
+    WarmEngine,
     WatchCancelKey,
-    step,
 )
+from lysnrai_desktop.core.failover import Backend, choose
 from lysnrai_desktop.core.faults import Fault
 from lysnrai_desktop.core.hotkey import Deed, Edge, Hotkey, Key, Wishes, hotkeys, press, tick
+from lysnrai_desktop.core.insertion import Undone
+from lysnrai_desktop.core.machine import step
 from lysnrai_desktop.core.observer import Observation, Seen, failed, observe, observe_engine
 from lysnrai_desktop.core.settings import Settings
 from lysnrai_desktop.core.speech import SpokenText, joined
@@ -94,16 +98,18 @@ class Toggle:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """Text that may still change, behind the finals of its session."""
+    """Of what is being said behind the finals of its session: what stays, and what may still change."""
 
     session: int
-    text: SpokenText
+    stable: SpokenText
+    tentative: SpokenText
 
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """off, starting or ready, and the model it has."""
+    """An engine's process is off, starting or ready, with this model ("" if it has none)."""
 
+    backend: Backend
     state: str
     model: str
 
@@ -156,7 +162,7 @@ class Ports:
 
     microphone: Microphone
     journal: Journal
-    engine: Engine
+    engines: Mapping[Backend, Engine]
     inserter: Inserter | None
     hotkeys: Hotkeys | None
     screen: Screen
@@ -169,7 +175,9 @@ class _Session:
 
     take: Take | None = None
     target: Target | None = None
-    partial: SpokenText = field(default_factory=SpokenText)
+    stable: SpokenText = SpokenText()
+    tentative: SpokenText = SpokenText()
+    """Behind the finals."""
     language: str = ""
     """What its hotkey asked for, "" for that of the settings."""
 
@@ -199,6 +207,8 @@ class DictationLoop:
         self._seen = Seen()
         """Of the dictation, for usage events."""
         self._timers: dict[Deadline, StartTimer] = {}
+        self._engines: dict[Backend, EngineState] = {}
+        """The last word of each."""
         self._thread: threading.Thread | None = None
         self.status = Status("idle", since=wall())
         """The latest, as one immutable value: may be read from any thread."""
@@ -269,9 +279,10 @@ class DictationLoop:
                 self._advance(item)
             case Partial():
                 self._take_partial(item)
-            case EngineState(state=state, model=model):
-                self._count(observe_engine(self._seen, state))
-                self._show(engine=f"whisper:{state}", model=model)
+            case EngineState(backend=backend, state=state):
+                self._engines[backend] = item
+                self._count(observe_engine(self._seen, backend, state))
+                self._show()
             case RecordsFrom(microphone=microphone):
                 self._show(microphone=microphone)
             case Trouble(code=code):
@@ -290,7 +301,7 @@ class DictationLoop:
 
     def _take_partial(self, partial: Partial) -> None:
         if partial.session == self._state.session and not isinstance(self._state, Idle):
-            self._session.partial = partial.text
+            self._session.stable, self._session.tentative = partial.stable, partial.tentative
             self._show()
 
     def _take_edge(self, edge: Edge) -> None:
@@ -322,14 +333,14 @@ class DictationLoop:
     def _paste_last(self) -> None:
         inserter = self._ports.inserter
         if inserter is not None and self.last_text:
-            inserter.insert(self.last_text, inserter.capture(), self._tell_later)
+            inserter.insert(self.last_text, inserter.capture(), self._tell_later, fit=True)
 
     def _undo(self) -> None:
         if self._ports.inserter is not None:
             self._ports.inserter.undo(self._tell_later)
 
-    def _tell_later(self, answer: Delivered | Fault | None) -> None:
-        if answer is not None and answer.code:
+    def _tell_later(self, answer: Delivered | Undone | Fault) -> None:
+        if not isinstance(answer, Undone) and answer.code:
             self.post(Trouble(answer.code))
 
     def _dictating(self) -> bool:
@@ -350,9 +361,11 @@ class DictationLoop:
         pending: list[Event] = [event]
         while pending:
             event = pending.pop(0)
+            if isinstance(event, Final):  # it takes their place
+                self._session.stable = self._session.tentative = SpokenText()
             before = self._state
             self._state, effects = step(before, event, self._settings())
-            self._count(observe(self._seen, before, event, effects))
+            self._count(observe(self._seen, before, event, self._state, effects))
             for effect in effects:
                 try:
                     self._perform(effect)
@@ -387,16 +400,17 @@ class DictationLoop:
                 ports.microphone.open(number, settings.recording.device, self._take())
             case CloseMicrophone(session=number):
                 ports.microphone.close(number)
-            case StartEngine(session=number, from_sample=start, attempt=attempt):
-                session.partial = SpokenText()
-                engine = settings.engine
+            case StartEngine(session=number, backend=backend, from_sample=start, attempt=attempt):
+                session.stable = session.tentative = SpokenText()
                 if session.language:
-                    engine = replace(engine, language=session.language)
-                ports.engine.start(number, self._take(), start, engine, attempt)
-            case FinishEngine(session=number):
-                ports.engine.finish(number)
-            case CancelEngine(session=number):
-                ports.engine.cancel(number)
+                    settings = replace(settings, engine=replace(settings.engine, language=session.language))
+                ports.engines[backend].start(number, self._take(), start, settings, attempt)
+            case FinishEngine(session=number, backend=backend):
+                ports.engines[backend].finish(number)
+            case CancelEngine(session=number, backend=backend):
+                ports.engines[backend].cancel(number)
+            case WarmEngine(backend=backend):
+                ports.engines[backend].warm(settings)
             case Insert(session=number, text=text):
                 self._insert(number, text)
             case EraseTake():
@@ -439,7 +453,7 @@ class DictationLoop:
             else:
                 self.post(Inserted(session, self._now(), result.delivery, result.code))
 
-        self._ports.inserter.insert(text, self._session.target, done)
+        self._ports.inserter.insert(text, self._session.target, done, fit=True)
 
     def _answer(self, effect: Effect, code: str) -> list[Event]:
         """What a refused effect means to the machine."""
@@ -485,8 +499,10 @@ class DictationLoop:
             state=state,
             since=since,
             take=take.id if dictating and take else None,
+            **self._engine(),
             dropped_blocks=self._ports.journal.dropped_blocks,
             text=self._text(),
+            tentative=self._tentative(),
             **changes,  # type: ignore[arg-type]
         )
         if status != self.status:
@@ -495,10 +511,22 @@ class DictationLoop:
             for watcher in self._watchers:
                 watcher(status)
 
+    def _engine(self) -> dict[str, str]:
+        """Who hears the dictation, and why; while there is none, the state of who would hear the next."""
+        shown = {"backend": "", "backend_reason": ""}
+        if isinstance(self._state, Idle):
+            first = choose(self._settings().engine, self._state.azure, self._now()).order[0]
+        else:
+            first = self._state.relay.backend
+            shown |= {"backend": first.value, "backend_reason": self._state.relay.reason}
+        if engine := self._engines.get(first):
+            shown |= {"engine": f"{first.value}:{engine.state}", "model": engine.model}
+        return shown
+
     def _text(self) -> SpokenText:
         match self._state:
             case Recording(transcript=transcript) | Finishing(transcript=transcript):
-                return joined((transcript.text(), self._session.partial))
+                return joined((transcript.text(), self._session.stable))
             case Inserting():
                 return self.last_text
             case Idle() | Arming():
@@ -506,21 +534,28 @@ class DictationLoop:
             case _:
                 assert_never(self._state)
 
+    def _tentative(self) -> SpokenText:
+        return self._session.tentative if isinstance(self._state, Recording | Finishing) else SpokenText()
+
     def _abandon(self) -> None:
         """After a bug: let go of everything, keep the audio, tell the user. Each step whether or not another fails."""
         session = self._state.session
-        if not isinstance(self._state, Idle):  # else its end is counted
+        if isinstance(self._state, Idle):
+            azure = self._state.azure
+        else:  # else its end is counted
+            azure = self._state.relay.azure
             self._count((Seen(), (failed(self._state, BUG),)))
-        self._state = Idle(session)
+        self._state = Idle(session, azure)
         self._timers.clear()
-        for effect in (
+        effects: tuple[Effect, ...] = (
             CloseMicrophone(session),
             WatchCancelKey(on=False),
-            CancelEngine(session),
+            *(CancelEngine(session, backend) for backend in self._ports.engines),
             KeepTake(session, Outcome.FAILED, BUG),
             Cue(Sound.FAILED),
             Report(session, Outcome.FAILED, BUG),
-        ):
+        )
+        for effect in effects:
             try:
                 self._perform(effect)
             except Exception:
@@ -534,4 +569,5 @@ class DictationLoop:
         log.info("dictation %d is interrupted by the end of the app; its take is kept", session)
         self._state = Idle(session)
         self._ports.microphone.close(session)
-        self._ports.engine.cancel(session)
+        for engine in self._ports.engines.values():
+            engine.cancel(session)

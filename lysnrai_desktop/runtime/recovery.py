@@ -23,16 +23,10 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lysnrai_desktop.core.dictation import (
-    ENGINE_TRIES,
-    FINISHING_S,
-    EngineDone,
-    EngineFailed,
-    Event,
-    Final,
-    Outcome,
-)
+from lysnrai_desktop.core.dictation import EngineDone, EngineFailed, Event, Final, Outcome
+from lysnrai_desktop.core.failover import ENGINE_TRIES
 from lysnrai_desktop.core.faults import EngineTimeout, Fault
+from lysnrai_desktop.core.machine import FINISHING_S
 from lysnrai_desktop.core.polish import polish
 from lysnrai_desktop.core.settings import Settings
 from lysnrai_desktop.core.speech import SpokenText, Transcript
@@ -174,7 +168,7 @@ class Recovery:
         self._sessions += 1
         work.session = self._sessions
         work.tries += 1
-        self._engine.start(work.session, work.take, work.transcript.end, self._settings().engine)
+        self._engine.start(work.session, work.take, work.transcript.end, self._settings())
         self._engine.finish(work.session)
 
     def _open(self, take_id: str) -> None:

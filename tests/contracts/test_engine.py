@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from lysnrai_desktop.core.audio import Block
 from lysnrai_desktop.core.dictation import EngineFailed, Final, Voice
-from lysnrai_desktop.core.settings import EngineSettings
+from lysnrai_desktop.core.settings import Settings
 from lysnrai_desktop.core.speech import Segment
 from tests import speech
-from tests.hearing import HOST, Hearing, engine_pids, hearing, new_take, pcm, take_of, text_of
+from tests.hearing import HOST, Hearing, engine_pids, hearing, new_take, pcm, settings_for, take_of, text_of
 
 RATE_HZ = 48_000
 
@@ -35,7 +35,7 @@ class Speech:
 @dataclass(frozen=True)
 class Bench:
     hearing: Hearing
-    settings: EngineSettings
+    settings: Settings
     is_scripted: bool
 
     def assert_said(self, finals: list[Segment], spoken: str, start: int, end: int) -> None:
@@ -52,7 +52,7 @@ class Bench:
 
 @pytest.fixture(params=["scripted", "whisper"])
 def bench(request: pytest.FixtureRequest, tiny_en: Path) -> Iterator[Bench]:
-    settings = EngineSettings(model="tiny.en", idle_s=0.0)
+    settings = settings_for(model="tiny.en", idle_s=0.0)
     with hearing([*HOST, request.param], lambda _: tiny_en) as link:
         yield Bench(link, settings, request.param == "scripted")
 

@@ -27,14 +27,15 @@ from lysnrai_desktop.core.dictation import (
     TakeClosed,
     TimedOut,
     Voice,
-    step,
 )
+from lysnrai_desktop.core.failover import Backend
+from lysnrai_desktop.core.machine import step
 from lysnrai_desktop.core.observer import Seen, observe, observe_engine
 from lysnrai_desktop.core.settings import Settings
 from lysnrai_desktop.core.speech import Segment, SpokenText
 from lysnrai_desktop.core.usage import Code, UsageEvent
 
-WHISPER = usage.Backend.WHISPER
+WHISPER, AZURE = Backend.WHISPER, Backend.AZURE
 DIED = Code("engine.died")
 HELLO = Segment(0, 48000, SpokenText("hello there,"))
 AGAIN = Segment(48000, 96000, SpokenText("it is me."))
@@ -48,11 +49,11 @@ def play(*script: Event | str) -> list[UsageEvent]:
     events: list[UsageEvent] = []
     for item in script:
         if isinstance(item, str):
-            seen, more = observe_engine(seen, item)
+            seen, more = observe_engine(seen, WHISPER, item)
         else:
             before = state
             state, effects = step(before, item, Settings())
-            seen, more = observe(seen, before, item, effects)
+            seen, more = observe(seen, before, item, state, effects)
         events += more
     return events
 
@@ -77,6 +78,7 @@ def test_a_dictation_is_told_in_numbers() -> None:
 
     assert events == [
         usage.DictationStarted(WHISPER),
+        usage.BackendSelected(WHISPER, usage.Why.PREFERRED),
         usage.RecognitionStarted(WHISPER, wait_ms=250),
         usage.DictationCompleted(
             usage.Result.INSERTED,
@@ -120,10 +122,10 @@ def test_a_microphone_that_is_refused_is_told_apart_from_one_that_is_silent() ->
     missing = play(Start(1.0), MicrophoneFailed(1, 1.5, "microphone.missing"))
     silent = play(Start(1.0), TimedOut(1, 9.0, Deadline.ARMING))
 
-    assert names(denied)[1:] == ["mic_permission_denied", "recording_start_failed", "dictation_failed"]
-    assert names(missing)[1:] == ["recording_start_failed", "dictation_failed"]
-    assert denied[2] == usage.RecordingStartFailed(500, Code("microphone.denied"))
-    assert silent[1] == usage.RecordingStartFailed(8000, Code("microphone.no_audio"))
+    assert names(denied)[2:] == ["mic_permission_denied", "recording_start_failed", "dictation_failed"]
+    assert names(missing)[2:] == ["recording_start_failed", "dictation_failed"]
+    assert denied[3] == usage.RecordingStartFailed(500, Code("microphone.denied"))
+    assert silent[2] == usage.RecordingStartFailed(8000, Code("microphone.no_audio"))
 
 
 def test_a_microphone_that_vanishes_is_told_and_the_text_still_counts() -> None:
@@ -149,11 +151,11 @@ def test_an_engine_that_dies_and_is_replaced_is_a_recovery_that_succeeded() -> N
         "starting",
         READY,
         READY,
-        Final(1, 5.5, HELLO),
-        Final(1, 6.0, AGAIN),
+        Final(1, 5.5, HELLO, attempt=2),
+        Final(1, 6.0, AGAIN, attempt=2),
     )
 
-    assert events[2:] == [
+    assert events[3:] == [
         usage.RecognitionFailed(WHISPER, DIED),
         usage.ErrorRecoveryAttempted(WHISPER, WHISPER, DIED),
         usage.EngineRestarted(DIED),
@@ -178,7 +180,7 @@ def test_an_engine_that_never_answers_is_told_as_a_timeout() -> None:
 
 
 def test_an_engine_that_becomes_ready_by_itself_is_nothing_new() -> None:
-    assert names(play(READY, Start(1.0), READY)) == ["dictation_started"]
+    assert names(play(READY, Start(1.0), READY)) == ["dictation_started", "backend_selected"]
 
 
 def test_what_comes_too_late_is_not_told() -> None:
@@ -190,7 +192,8 @@ def test_what_comes_too_late_is_not_told() -> None:
         MicrophoneFailed(1, 3.1, "microphone.lost"),
     )
 
-    assert names(events) == ["dictation_started", "dictation_cancelled", "dictation_started"]
+    started = ["dictation_started", "backend_selected"]
+    assert names(events) == [*started, "dictation_cancelled", *started]
 
 
 def test_the_next_dictation_knows_nothing_of_the_last() -> None:

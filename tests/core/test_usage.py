@@ -14,7 +14,8 @@ from hypothesis import given, strategies as st
 
 from lysnrai_desktop import ASSETS
 from lysnrai_desktop.core import usage
-from lysnrai_desktop.core.usage import Area, Code, Phase, Setting, UsageEvent, catalogue, told
+from lysnrai_desktop.core.failover import Backend
+from lysnrai_desktop.core.usage import Area, Code, Phase, Setting, Stack, UsageEvent, catalogue, told
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,6 +27,8 @@ def example(type_: Any) -> Any:
         return Code("engine.died")
     if type_ is Setting:
         return Setting("engine.model")
+    if type_ is Stack:
+        return Stack(("loop.handle", "x11.<module>"))
     return next(iter(type_))
 
 
@@ -37,7 +40,7 @@ def kinds(event: type[UsageEvent]) -> dict[str, Any]:
 @pytest.mark.parametrize("event", catalogue(), ids=lambda event: event.name)
 def test_no_field_of_any_event_can_carry_free_text(event: type[UsageEvent]) -> None:
     for type_ in kinds(event).values():
-        assert type_ in (int, Code, Setting) or issubclass(type_, StrEnum)
+        assert type_ in (int, Code, Setting, Stack) or issubclass(type_, StrEnum)
     assert re.fullmatch("[a-z][a-z_]{2,60}", event.name)
     assert event.says.endswith(".")
 
@@ -46,12 +49,13 @@ def test_no_field_of_any_event_can_carry_free_text(event: type[UsageEvent]) -> N
 def test_neither_a_code_nor_a_setting_can_be_made_of_what_somebody_said(text: str) -> None:
     said = f"{text} and so on"
 
-    for kind in (Code, Setting):
+    for kind in (Code, Setting, lambda said: Stack((said,))):
         with pytest.raises(ValueError, match="not the"):
             kind(said)
     assert usage.code(said).text == "bug"
     assert usage.model(said) is usage.Model.OWN
     assert usage.phase(said) is Phase.UNKNOWN
+    assert str(usage.stack([said])) == "unknown"
 
 
 def test_a_value_of_any_other_kind_is_refused_when_it_is_told() -> None:
@@ -74,7 +78,7 @@ def test_an_event_is_told_as_tags_numbers_and_one_code() -> None:
     code = Code("engine.died")
 
     failed = told(usage.DictationFailed(Phase.FINISHING, 1200, code))
-    again = told(usage.ErrorRecoveryAttempted(usage.Backend.WHISPER, usage.Backend.WHISPER, code))
+    again = told(usage.ErrorRecoveryAttempted(Backend.WHISPER, Backend.WHISPER, code))
 
     assert (failed.tags, failed.metrics, failed.error) == ({"phase": "finishing"}, {"audio_ms": 1200}, code)
     assert code.domain == "engine"
@@ -128,7 +132,7 @@ def test_the_page_lists_every_word_that_a_tag_can_be() -> None:
         name.rstrip("_"): type_
         for event in catalogue()
         for name, type_ in kinds(event).items()
-        if type_ not in (int, Code, Setting)
+        if type_ not in (int, Code, Setting, Stack)
     }
 
     for type_ in words.values():

@@ -16,8 +16,9 @@ import pytest
 
 from lysnrai_desktop.adapters.journal import Journal
 from lysnrai_desktop.core.dictation import Sound, Start, Stop
-from lysnrai_desktop.core.settings import Settings
+from lysnrai_desktop.core.failover import Backend
 from lysnrai_desktop.core.status import Status
+from lysnrai_desktop.runtime.engine_kinds import whisper
 from lysnrai_desktop.runtime.engine_link import EngineLink
 from lysnrai_desktop.runtime.loop import DictationLoop, Item, Partial, Ports
 from tests.desktop.processes import eventually
@@ -55,13 +56,13 @@ class Dictation:
         self.journal = Journal(folder, inbox.put, lambda _: None, pytest.fail)
         self.link = EngineLink(
             inbox.put,
-            lambda session, text: inbox.put(Partial(session, text)),
+            lambda session, stable, tentative: inbox.put(Partial(session, stable, tentative)),
             lambda _state, _model: None,
-            [*HOST, "scripted"],
-            Path,
+            whisper(Path, [*HOST, "scripted"]),
         )
-        ports = Ports(self.microphone, self.journal, self.link, inserter, None, Nobody())
-        self.loop = DictationLoop(ports, lambda: Settings(engine=SCRIPTED), inbox)
+        engines = {Backend.WHISPER: self.link}
+        ports = Ports(self.microphone, self.journal, engines, inserter, None, Nobody())
+        self.loop = DictationLoop(ports, lambda: SCRIPTED, inbox)
         self.loop.start()
 
     def speak(self, seconds: int, until: int) -> None:
@@ -69,7 +70,7 @@ class Dictation:
         for _ in range(seconds * 50):
             self.microphone.hear(BLOCK, RATE_HZ)
         ends = (f" {until - 1}", f" {until - 1} {until}")  # the second is a partial
-        eventually(lambda: self.loop.status.text.reveal().endswith(ends), f"text up to second {until}")
+        eventually(lambda: self.loop.status.shown.reveal().endswith(ends), f"text up to second {until}")
 
     def shut_down(self) -> None:
         self.loop.shut_down()

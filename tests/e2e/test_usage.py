@@ -72,9 +72,9 @@ def test_a_secret_that_is_dictated_leaves_no_word_in_what_is_kept_or_sent(
     with desktop.qt_editor(TITLE) as editor:
         hold(desktop, app, recording(clip))
         arrived(app, editor, clip.text)
-        app.lysnrai("start")
+        app.ask("start")
         app.until("recording")
-        app.lysnrai("cancel")
+        app.ask("cancel")
         app.until("idle")
         assert app.lysnrai("telemetry", "flush").returncode == 0
         eventually(lambda: "dictation_cancelled" in names(service), "all of it is delivered")
@@ -125,25 +125,26 @@ def test_off_empties_the_queue_of_the_running_app(app: App, home: Path) -> None:
     fresh.replace(file)
 
     eventually(lambda: not inspect.status(home).ledger.pending, "nothing waits")
-    app.lysnrai("start")
+    app.ask("start")
     app.until("recording")
-    app.lysnrai("cancel")
+    app.ask("cancel")
     app.until("idle")
     assert recorded(home) == []
 
 
 def test_an_engine_that_is_killed_and_replaced_is_told(app: App, home: Path) -> None:
-    app.lysnrai("start")
+    app.ask("start")
     app.until("recording")
     for engine in engines(app):
         os.kill(engine, signal.SIGKILL)
     eventually(lambda: "engine_restarted" in recorded(home), "the engine is there again")
-    app.lysnrai("cancel")
+    app.ask("cancel")
     app.until("idle")
     eventually(lambda: "dictation_cancelled" in recorded(home), "the end is told")
 
-    assert recorded(home)[-6:] == [
+    assert recorded(home)[-7:] == [
         "dictation_started",
+        "backend_selected",
         "recognition_started",
         "recognition_failed",
         "error_recovery_attempted",

@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 from lysnrai_desktop.core import engine_messages as wire
 from lysnrai_desktop.core.dictation import EngineDone, EngineFailed, Final, Voice
 from lysnrai_desktop.core.faults import Fault
-from lysnrai_desktop.core.settings import EngineSettings
+from lysnrai_desktop.core.settings import Settings
 from lysnrai_desktop.engines.whisper import WhisperEngine
 from tests import nonspeech, speech
 from tests.desktop.processes import DEADLINE_S
-from tests.hearing import HOST, Hearing, hearing, take_of, text_of
+from tests.hearing import HOST, Hearing, hearing, settings_for, take_of, text_of
 
 RATE_HZ = 16_000
-ENGLISH = EngineSettings(model="tiny.en", idle_s=0.0)
-MANY = EngineSettings(model="base", idle_s=0.0)
+ENGLISH = settings_for(model="tiny.en", idle_s=0.0)
+MANY = settings_for(model="base", idle_s=0.0)
 
 Sound = NDArray[np.floating]
 
@@ -47,7 +47,7 @@ def many(base: Path) -> Iterator[Hearing]:
         yield link
 
 
-def said(link: Hearing, samples: Sound, settings: EngineSettings, rate_hz: int = RATE_HZ) -> tuple[str, set[str]]:
+def said(link: Hearing, samples: Sound, settings: Settings, rate_hz: int = RATE_HZ) -> tuple[str, set[str]]:
     """The text of a recording, and the languages that were heard in it."""
     finals = link.hear(next(_sessions), take_of(samples, rate_hz), settings)
     assert [final.start for final in finals] == [0, *(final.end for final in finals[:-1])]
@@ -150,7 +150,7 @@ def test_noises_around_speech_add_no_words(english: Hearing) -> None:
 
 
 def test_the_vocabulary_is_not_taken_for_speech(english: Hearing) -> None:
-    terms = EngineSettings(model="tiny.en", idle_s=0.0, vocabulary=("Kubernetes", "LysnrAI", "Anna Kowalska"))
+    terms = settings_for(model="tiny.en", idle_s=0.0, vocabulary=("Kubernetes", "LysnrAI", "Anna Kowalska"))
     clip = speech.librivox()[4]
 
     assert said(english, nonspeech.make("fan", 4), terms) == ("", set())
@@ -159,7 +159,7 @@ def test_the_vocabulary_is_not_taken_for_speech(english: Hearing) -> None:
 
 def test_a_vocabulary_decides_how_a_name_is_written(many: Hearing) -> None:
     clip = speech.librivox()[0]
-    terms = EngineSettings(model="base", idle_s=0.0, language="en", vocabulary=("Jon Dashwoode",))
+    terms = settings_for(model="base", idle_s=0.0, language="en", vocabulary=("Jon Dashwoode",))
 
     assert "Dashwoode" in said(many, speech.samples(clip), terms)[0]
 
@@ -170,7 +170,7 @@ def test_a_vocabulary_decides_how_a_name_is_written(many: Hearing) -> None:
 @pytest.mark.parametrize("language", ["en", "fr", "it"])
 def test_the_language_spoken_is_found_among_the_chosen(many: Hearing, language: str) -> None:
     clip = next(clip for clip in speech.prompts(language) if 3 <= clip.duration_s <= 6)
-    chosen = EngineSettings(model="base", idle_s=0.0, language="en,fr,it")
+    chosen = settings_for(model="base", idle_s=0.0, language="en,fr,it")
 
     assert said(many, speech.samples(clip), chosen)[1] == {language}
 
@@ -178,7 +178,7 @@ def test_the_language_spoken_is_found_among_the_chosen(many: Hearing, language: 
 def test_a_fixed_language_is_taken_at_its_word(many: Hearing) -> None:
     clip = speech.librivox()[4]
 
-    assert said(many, speech.samples(clip), EngineSettings(model="base", idle_s=0.0, language="fr"))[1] == {"fr"}
+    assert said(many, speech.samples(clip), settings_for(model="base", idle_s=0.0, language="fr"))[1] == {"fr"}
 
 
 def test_automatic_is_english_for_an_english_model(english: Hearing) -> None:
@@ -187,7 +187,7 @@ def test_automatic_is_english_for_an_english_model(english: Hearing) -> None:
 
 def test_a_language_the_model_cannot_do_has_its_own_code(english: Hearing) -> None:
     session = next(_sessions)
-    english.link.start(session, take_of(np.zeros(RATE_HZ)), 0, EngineSettings(model="tiny.en", language="de"))
+    english.link.start(session, take_of(np.zeros(RATE_HZ)), 0, settings_for(model="tiny.en", language="de"))
 
     while not isinstance(event := english.events.get(timeout=DEADLINE_S), EngineFailed):
         assert not isinstance(event, Final | EngineDone | Voice)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lysnrai_desktop.core.faults import Fault
-from lysnrai_desktop.core.settings import EngineSettings
+from lysnrai_desktop.core.settings import Settings
 from lysnrai_desktop.ports import Audio
 
 
@@ -20,13 +20,13 @@ class FakeEngine:
     languages: list[str] = field(default_factory=list)
     """Of each start."""
 
-    def warm(self, settings: EngineSettings) -> None:
-        self.calls.append((f"warm {settings.model}", 0))
+    def warm(self, settings: Settings) -> None:
+        self.calls.append((f"warm {settings.engine.model}", 0))
 
-    def start(self, session: int, take: Audio, from_sample: int, settings: EngineSettings, attempt: int = 1) -> None:
-        self.calls.append((f"start {settings.model} from {from_sample}", session))
+    def start(self, session: int, take: Audio, from_sample: int, settings: Settings, attempt: int = 1) -> None:
+        self.calls.append((f"start {settings.engine.model} from {from_sample}", session))
         self.takes[session] = take
-        self.languages.append(settings.language)
+        self.languages.append(settings.engine.language)
         self.attempts.append(attempt)
         if self.refusal is not None:
             refusal, self.refusal = self.refusal, None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import signal
 import subprocess
@@ -14,11 +13,22 @@ import pytest
 from lysnrai_desktop.core.audio import Block
 from lysnrai_desktop.core.dictation import EngineDone, EngineFailed, Final, Voice
 from lysnrai_desktop.core.faults import ModelMissing
-from lysnrai_desktop.core.settings import EngineSettings
-from lysnrai_desktop.runtime.engine_link import AHEAD_S
+from lysnrai_desktop.runtime.engine_process import AHEAD_S
 from tests.desktop.processes import DEADLINE_S, eventually
 from tests.fakes.journal import FakeTake
-from tests.hearing import HOST, SCRIPTED, Hearing, engine_pids, hearing, new_take, noise, pcm, take_of, text_of
+from tests.hearing import (
+    HOST,
+    SCRIPTED,
+    Hearing,
+    engine_pids,
+    hearing,
+    new_take,
+    noise,
+    pcm,
+    settings_for,
+    take_of,
+    text_of,
+)
 
 RATE_HZ = 16_000
 
@@ -62,7 +72,7 @@ def test_a_command_that_is_not_there_is_a_failed_start() -> None:
         assert failure(link) == "engine.start_failed"
 
 
-@pytest.mark.logs("speaks version 3, not 2")
+@pytest.mark.logs("speaks version 4, not 3")
 def test_a_process_of_another_version_is_not_talked_to() -> None:
     with hearing(scripted("stranger")) as link:
         link.link.start(1, take_of(noise(1)), 0, SCRIPTED)
@@ -301,7 +311,7 @@ def test_it_is_warmed_ahead_of_need_and_then_used() -> None:
 
 
 def test_it_ends_when_nobody_dictates_and_comes_back_when_somebody_does() -> None:
-    impatient = dataclasses.replace(SCRIPTED, idle_s=0.05)
+    impatient = settings_for(model="scripted", idle_s=0.05)
     with hearing(scripted()) as link:
         link.hear(1, take_of(noise(1)), impatient)
         link.until_state("off")
@@ -311,9 +321,9 @@ def test_it_ends_when_nobody_dictates_and_comes_back_when_somebody_does() -> Non
 
 
 def test_it_does_not_end_while_somebody_dictates() -> None:
-    impatient = dataclasses.replace(SCRIPTED, idle_s=0.05)
+    impatient = settings_for(model="scripted", idle_s=0.05)
     with hearing(scripted()) as link:
-        link.link.warm(dataclasses.replace(SCRIPTED, idle_s=0.0))
+        link.link.warm(settings_for(model="scripted", idle_s=0.0))
         link.until_state("ready")
         (pid,) = engine_pids()
         take = new_take()
@@ -330,7 +340,7 @@ def test_settings_that_need_another_process_get_one(change: dict[str, object]) -
         link.hear(1, take_of(noise(1)), SCRIPTED)
         before = engine_pids()
 
-        link.hear(2, take_of(noise(1)), EngineSettings(**{"model": "scripted", **change}))  # type: ignore[arg-type]
+        link.hear(2, take_of(noise(1)), settings_for(**{"model": "scripted", **change}))
 
         assert len(engine_pids()) == 1
         assert engine_pids() != before
@@ -342,7 +352,7 @@ def test_settings_that_do_not_need_another_process_keep_it(change: dict[str, obj
         link.hear(1, take_of(noise(1)), SCRIPTED)
         before = engine_pids()
 
-        link.hear(2, take_of(noise(1)), dataclasses.replace(SCRIPTED, **change))  # type: ignore[arg-type]
+        link.hear(2, take_of(noise(1)), settings_for(**{"model": "scripted", **change}))
 
         assert engine_pids() == before
 
@@ -395,7 +405,7 @@ def test_partial_text_is_told_with_its_session() -> None:
     with hearing(scripted()) as link:
         link.hear(4, take_of(noise(2)), SCRIPTED)
 
-        assert {session for session, _ in link.partials} == {4}
+        assert {session for session, *_ in link.partials} == {4}
 
 
 def test_wishes_about_a_session_that_is_over_are_ignored() -> None:

@@ -27,8 +27,10 @@ from lysnrai_desktop.core.dictation import (
     Stop,
     TakeClosed,
 )
+from lysnrai_desktop.core.failover import Backend
 from lysnrai_desktop.core.faults import EngineStartFailed, Fault, MicrophoneMissing, NothingToUndo, TargetGone
 from lysnrai_desktop.core.hotkey import GRACE_S, MAIN, Edge
+from lysnrai_desktop.core.insertion import Undone
 from lysnrai_desktop.core.settings import HotkeySettings, RecordingSettings, Settings
 from lysnrai_desktop.core.speech import Segment, SpokenText
 from lysnrai_desktop.core.status import Status
@@ -38,6 +40,7 @@ from tests.fakes.engine import FakeEngine
 from tests.fakes.screen import FakeScreen
 from tests.fakes.usage import FakeUsage
 
+WHISPER, AZURE = Backend.WHISPER, Backend.AZURE
 HELLO = Segment(0, 48000, SpokenText("hello there."))
 
 
@@ -111,15 +114,18 @@ class SpyInserter:
     def capture(self) -> Target | None:
         return self.window
 
-    def insert(self, text: SpokenText, target: Target | None, done: Callable[[Delivered | Fault], None]) -> None:
+    def insert(
+        self, text: SpokenText, target: Target | None, done: Callable[[Delivered | Fault], None], *, fit: bool = False
+    ) -> None:
+        assert fit, "what is dictated goes on from what stands there"
         self.inserted.append((text.reveal(), target))
         done(self.answer)
 
     def copy(self, text: SpokenText) -> None:
         pass
 
-    def undo(self, done: Callable[[Fault | None], None]) -> None:
-        done(NothingToUndo() if self.nothing_to_undo else None)
+    def undo(self, done: Callable[[Undone | Fault], None]) -> None:
+        done(NothingToUndo() if self.nothing_to_undo else Undone.SURELY)
 
     def shut_down(self) -> None:
         pass
@@ -151,11 +157,13 @@ class Bench:
     def __init__(self, settings: Settings | None = None) -> None:
         self.now = 100.0
         self.settings = settings or Settings()
-        self.microphone, self.journal, self.engine = SpyMicrophone(), SpyJournal(), FakeEngine()
+        self.microphone, self.journal = SpyMicrophone(), SpyJournal()
+        self.engine, self.azure = FakeEngine(), FakeEngine()
         self.inserter, self.hotkeys, self.screen = SpyInserter(), SpyHotkeys(), FakeScreen()
         self.inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self.usage = FakeUsage()
-        ports = Ports(self.microphone, self.journal, self.engine, self.inserter, self.hotkeys, self.screen, self.usage)
+        engines = {WHISPER: self.engine, AZURE: self.azure}
+        ports = Ports(self.microphone, self.journal, engines, self.inserter, self.hotkeys, self.screen, self.usage)
         self.loop = DictationLoop(
             ports, lambda: self.settings, self.inbox, now=lambda: self.now, wall=lambda: self.now + 1e9
         )
@@ -223,16 +231,27 @@ def test_the_status_tells_since_when_and_which_take(bench: Bench) -> None:
 
 
 def test_the_overlay_gets_finals_and_partials_joined(bench: Bench) -> None:
-    bench.feed(Start(100.0), MicrophoneLive(1, 100.1), Final(1, 102.0, HELLO), Partial(1, SpokenText("and so")))
+    partial = Partial(1, SpokenText("and"), SpokenText("so"))
 
-    assert bench.loop.status.text == SpokenText("hello there. and so")
+    bench.feed(Start(100.0), MicrophoneLive(1, 100.1), Final(1, 102.0, HELLO), partial)
+
+    assert bench.loop.status.text == SpokenText("hello there. and")
+    assert bench.loop.status.tentative == SpokenText("so")
 
 
 def test_a_partial_of_an_earlier_dictation_is_not_shown(bench: Bench) -> None:
     dictate(bench)
-    bench.feed(Start(110.0), MicrophoneLive(2, 110.1), Partial(1, SpokenText("old")))
+    bench.feed(Start(110.0), MicrophoneLive(2, 110.1), Partial(1, SpokenText("old"), SpokenText("words")))
 
-    assert bench.loop.status.text == SpokenText("")
+    assert bench.loop.status.shown == SpokenText()
+
+
+def test_a_final_takes_the_place_of_what_was_shown_before_it(bench: Bench) -> None:
+    partial = Partial(1, SpokenText("hello"), SpokenText("their"))
+
+    bench.feed(Start(100.0), MicrophoneLive(1, 100.1), partial, Final(1, 102.0, HELLO))
+
+    assert bench.loop.status.shown == SpokenText("hello there.")
 
 
 def test_cancel_takes_the_key_only_while_it_is_recording(bench: Bench) -> None:
@@ -424,7 +443,7 @@ def test_a_new_dictation_never_shows_the_take_of_the_last(bench: Bench) -> None:
 
 def test_without_an_inserter_the_take_is_kept() -> None:
     bench = Bench()
-    ports = Ports(bench.microphone, bench.journal, bench.engine, None, None, bench.screen)
+    ports = Ports(bench.microphone, bench.journal, {WHISPER: bench.engine}, None, None, bench.screen)
     bench.loop = DictationLoop(ports, lambda: bench.settings, bench.inbox, now=lambda: bench.now)
 
     dictate(bench)
@@ -462,7 +481,7 @@ def test_the_status_names_the_microphone(bench: Bench) -> None:
 
 
 def test_trouble_outside_a_dictation_is_told_and_shown(bench: Bench) -> None:
-    bench.feed(Trouble("hotkey.taken"), EngineState("ready", "base"))
+    bench.feed(Trouble("hotkey.taken"), EngineState(WHISPER, "ready", "base"))
 
     assert bench.screen.told == ["hotkey.taken"]
     assert (bench.loop.status.fault, bench.loop.status.engine) == ("hotkey.taken", "whisper:ready")
@@ -535,17 +554,19 @@ def test_each_dictation_is_counted_and_nothing_of_its_text(bench: Bench) -> None
 
     assert bench.usage.names == [
         "dictation_started",
+        "backend_selected",
         "recognition_started",
         "dictation_completed",
         "dictation_started",
+        "backend_selected",
         "dictation_cancelled",
     ]
     assert "hello" not in repr(bench.usage.events)
 
 
 def test_an_engine_that_is_ready_again_after_a_failure_was_restarted(bench: Bench) -> None:
-    bench.feed(EngineState("ready", "base"), Start(100.0), MicrophoneLive(1, 100.1))
-    bench.feed(EngineState("off", "base"), EngineFailed(1, 101.0, "engine.died"))
-    bench.feed(EngineState("starting", "base"), EngineState("ready", "base"))
+    bench.feed(EngineState(WHISPER, "ready", "base"), Start(100.0), MicrophoneLive(1, 100.1))
+    bench.feed(EngineState(WHISPER, "off", "base"), EngineFailed(1, 101.0, "engine.died"))
+    bench.feed(EngineState(WHISPER, "starting", "base"), EngineState(WHISPER, "ready", "base"))
 
-    assert bench.usage.names[2:] == ["recognition_failed", "error_recovery_attempted", "engine_restarted"]
+    assert bench.usage.names[3:] == ["recognition_failed", "error_recovery_attempted", "engine_restarted"]

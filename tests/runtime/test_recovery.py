@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from lysnrai_desktop.core.dictation import ENGINE_TRIES, EngineDone, EngineFailed, Final, Voice
+from lysnrai_desktop.core.dictation import EngineDone, EngineFailed, Final, Voice
+from lysnrai_desktop.core.failover import ENGINE_TRIES
 from lysnrai_desktop.core.faults import DiskReadOnly, InsertUnavailable, TakeUnknown
 from lysnrai_desktop.core.settings import Settings
 from lysnrai_desktop.core.speech import Segment, SpokenText

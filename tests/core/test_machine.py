@@ -9,9 +9,6 @@ import pytest
 from hypothesis import given, strategies as st
 
 from lysnrai_desktop.core.dictation import (
-    ARMING_S,
-    ENGINE_TRIES,
-    FINISHING_S,
     Arming,
     Cancel,
     CancelEngine,
@@ -54,12 +51,14 @@ from lysnrai_desktop.core.dictation import (
     TimedOut,
     Voice,
     WatchCancelKey,
-    step,
 )
+from lysnrai_desktop.core.failover import ENGINE_TRIES, Backend
+from lysnrai_desktop.core.machine import ARMING_S, FINISHING_S, step
 from lysnrai_desktop.core.settings import RecordingSettings, Settings, TakesSettings
 from lysnrai_desktop.core.speech import Segment, SpokenText
 
 DEFAULTS = Settings()
+WHISPER, AZURE = Backend.WHISPER, Backend.AZURE
 HELLO = Segment(0, 48000, SpokenText("Hello."))
 WORLD = Segment(48000, 96000, SpokenText("World."))
 
@@ -275,7 +274,7 @@ def test_a_microphone_that_vanishes_ends_it_and_what_was_heard_is_inserted() -> 
 def test_an_engine_that_dies_is_started_again_behind_its_last_final() -> None:
     effects, _ = play(*LIVE, Final(1, 2.0, HELLO), EngineFailed(1, 2.5, "engine.died"))
 
-    assert only(effects, StartEngine) == [StartEngine(1, 0), StartEngine(1, 48000, attempt=2)]
+    assert only(effects, StartEngine) == [StartEngine(1, WHISPER, 0), StartEngine(1, WHISPER, 48000, attempt=2)]
 
 
 def test_an_engine_that_dies_while_finishing_hears_the_rest_again() -> None:
@@ -307,7 +306,7 @@ def test_an_engine_that_fails_every_time_leaves_the_take_to_the_user(before: tup
 def test_an_engine_that_says_nothing_is_replaced() -> None:
     effects, _ = play(*SPOKEN, TimedOut(1, 3.0 + FINISHING_S, Deadline.FINISHING))
 
-    assert only(effects, StartEngine)[-1] == StartEngine(1, 48000, attempt=2)
+    assert only(effects, StartEngine)[-1] == StartEngine(1, WHISPER, 48000, attempt=2)
 
 
 def test_what_an_engine_says_after_it_was_given_up_is_not_heard() -> None:
@@ -477,7 +476,7 @@ ALL_WELL: tuple[Event, ...] = (
 
 def of_the_present_engine(event: Event, state: State) -> Event:
     if isinstance(event, Final | EngineDone | EngineFailed) and not isinstance(state, Idle | Inserting):
-        return replace(event, attempt=state.tries)
+        return replace(event, attempt=state.relay.attempt)
     return event
 
 
