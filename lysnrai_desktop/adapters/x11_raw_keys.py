@@ -29,10 +29,14 @@ class RawKey:
     """Keycode; 0 for a button of the mouse."""
     time_ms: int
     """The server's."""
+    button: int = 0
 
 
-def watch(display: Display, *, on: bool, releases_and_buttons: bool = False) -> bool:
-    """Have raw events come from now on, or no more; False where this server has none."""
+def watch(display: Display, *, on: bool, releases: bool = False) -> bool:
+    """Have presses of keys and buttons come from now on, or no more; False where this server tells of none.
+
+    `releases`: those of keys, too.
+    """
     if not display.has_extension(xinput.extname):
         return False
     version = xinput.XIQueryVersion(
@@ -43,9 +47,9 @@ def watch(display: Display, *, on: bool, releases_and_buttons: bool = False) -> 
     )
     if (version.major_version, version.minor_version) < _WANTED:
         return False
-    mask = xinput.RawKeyPressMask
-    if releases_and_buttons:
-        mask |= xinput.RawKeyReleaseMask | xinput.RawButtonPressMask
+    mask = xinput.RawKeyPressMask | xinput.RawButtonPressMask
+    if releases:
+        mask |= xinput.RawKeyReleaseMask
     display.screen().root.xinput_select_events([(xinput.AllMasterDevices, mask if on else 0)])
     display.sync()
     return True
@@ -58,4 +62,6 @@ def raw_key(display: Display, event: rq.Event) -> RawKey | None:
     if event.evtype not in _KINDS:
         return None
     _device, time_ms, code = struct.unpack_from("=HII", event.data)
-    return RawKey(_KINDS[event.evtype], 0 if event.evtype == xinput.RawButtonPress else code, time_ms)
+    if event.evtype == xinput.RawButtonPress:
+        return RawKey(True, 0, time_ms, button=code)
+    return RawKey(_KINDS[event.evtype], code, time_ms)

@@ -182,7 +182,10 @@ def _insert(_: argparse.Namespace) -> int:
 
 def _undo(_: argparse.Namespace) -> int:
     answer = next(iter(_ask({"verb": "undo"})), {"error": "insert.nothing_to_undo"})
-    return fail(answer["error"]) if answer.get("error") else OK
+    if answer.get("error"):
+        return fail(answer["error"])
+    print(texts.UNDONE[answer["undone"]])
+    return OK
 
 
 def _quit(_: argparse.Namespace) -> int:

@@ -32,6 +32,15 @@ class Chord(StrEnum):
     CTRL_Z = "ctrl+z"
 
 
+class Undone(StrEnum):
+    """How sure it is that the last insertion was taken back."""
+
+    SURELY = "surely"
+    """The window says that the text is gone."""
+    PROBABLY = "probably"
+    """Its keys were pressed there; the window does not tell what it made of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Way:
     """Own these selections, then press this."""
@@ -69,8 +78,8 @@ _SHIFT_INSERT = frozenset(
 )  # fmt: skip
 
 
-# They write it into nothing but a field for a password. A field within another program's window looks like any other:
-# only the accessibility bus would tell them apart, and most desktops do not run it.
+# They write it into nothing but a field for a password. A field within another program's window looks like any other,
+# unless that program tells (adapters/insertion/atspi.py).
 _PASSWORD_PROMPTS = frozenset(
     {
         "gcr-prompter", "gksu", "gksudo", "kdesu", "kdesudo", "ksshaskpass", "lxpolkit", "lxqt-openssh-askpass",

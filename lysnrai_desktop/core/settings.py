@@ -137,6 +137,8 @@ class InsertionSettings:
     strategy: str = _choice("auto", *STRATEGIES)
     when_focus_moved: str = _choice("return", "return", "follow", "clipboard")
     trailing_space: bool = False
+    fit: bool = True
+    """Space and capital of a dictation fit what stands before the cursor, where the window tells."""
     rules: Mapping[str, str] = field(default_factory=dict, metadata={"choices": STRATEGIES})
     """A strategy of its own for windows of this class (WM_CLASS, either of its names); case does not matter."""
 

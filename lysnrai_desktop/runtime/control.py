@@ -5,7 +5,7 @@
     insert                      text to the window that has the focus; the answer says where it is now
     backend                     who recognises speech, from now on; the answer says if that cannot be written down
     azure-key                   the key in the keyring may be another
-    undo                        take the last insertion back; the answer says if it cannot be
+    undo                        take the last insertion back; the answer says how sure that is, or that it cannot be
     quit                        end the app; the conversation ends when it has
 
 What is absent: sockets (adapters/control_socket.py) and words for people (cli).
@@ -24,6 +24,7 @@ from typing import Any
 
 from lysnrai_desktop.core.dictation import Cancel, Start, Stop
 from lysnrai_desktop.core.faults import Fault, InsertUnavailable
+from lysnrai_desktop.core.insertion import Undone
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.core.status import Status
 from lysnrai_desktop.ports import Delivered, Inserter
@@ -121,10 +122,10 @@ class Control:
     def _undo(self) -> dict[str, Any]:
         if self.inserter is None:
             return {"error": InsertUnavailable.code}
-        results: queue.SimpleQueue[Fault | None] = queue.SimpleQueue()
+        results: queue.SimpleQueue[Undone | Fault] = queue.SimpleQueue()
         self.inserter.undo(results.put)
         try:
-            refused = results.get(timeout=INSERT_S)
+            result = results.get(timeout=INSERT_S)
         except queue.Empty:
-            refused = InsertUnavailable("the inserter does not answer")
-        return {"error": refused.code} if refused else {}
+            result = InsertUnavailable("the inserter does not answer")
+        return {"error": result.code} if isinstance(result, Fault) else {"undone": result.value}

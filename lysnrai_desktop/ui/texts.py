@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 
 from lysnrai_desktop.core.dictation import Outcome
 from lysnrai_desktop.core.failover import Backend
+from lysnrai_desktop.core.insertion import Undone
 from lysnrai_desktop.core.takes import TRANSCRIBED, TakeRecord
 
 APP = "LysnrAI"
@@ -162,7 +163,7 @@ FAULTS: Mapping[str, Advice] = {
     ),
     "insert.nothing_to_undo": Advice(
         "There is nothing that could be taken back.",
-        "The window has changed since, or it is a terminal. Use the window's own undo, if it has one.",
+        "The window has changed since, or has no undo. Take the text out by hand.",
     ),
     "hotkey.taken": Advice(
         "Another program already uses the hotkey.",
@@ -229,6 +230,11 @@ OUTCOMES: Mapping[str, str] = {
     Outcome.NOTHING_HEARD: "Nothing heard",
     Outcome.CANCELLED: "Cancelled",
     Outcome.FAILED: "Not inserted",
+}
+
+UNDONE: Mapping[str, str] = {
+    Undone.SURELY: "Taken back",
+    Undone.PROBABLY: "Ctrl+Z was pressed; the window does not tell what it made of it",
 }
 
 INTERRUPTED = "Interrupted"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lysnrai_desktop.core.context import fitted
 from lysnrai_desktop.core.dictation import Delivery
 from lysnrai_desktop.core.faults import Fault, InsertUnavailable, NothingToUndo, TargetGone
+from lysnrai_desktop.core.insertion import Undone
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.ports import Delivered, Target
 
@@ -38,8 +40,13 @@ class FakeInserter:
     def capture(self) -> Target | None:
         return None if self.shut else self.focused
 
-    def insert(self, text: SpokenText, target: Target | None, done: Callable[[Delivered | Fault], None]) -> None:
+    def insert(
+        self, text: SpokenText, target: Target | None, done: Callable[[Delivered | Fault], None], *, fit: bool = False
+    ) -> None:
         assert target is None or isinstance(target, FakeWindow)
+        window = target or self.focused
+        if fit and window is not None:
+            text = fitted(text, window.text)
         if self.holding:
             self._held.append(lambda: done(self._deliver(text, target)))
         else:
@@ -49,7 +56,7 @@ class FakeInserter:
         if not self.shut:
             self.clipboard = text.reveal()
 
-    def undo(self, done: Callable[[Fault | None], None]) -> None:
+    def undo(self, done: Callable[[Undone | Fault], None]) -> None:
         before, self._before = self._before, None
         if self.shut:
             done(InsertUnavailable())
@@ -57,7 +64,7 @@ class FakeInserter:
             done(NothingToUndo())
         else:
             before[0].text = before[1]
-            done(None)
+            done(Undone.SURELY)
 
     def shut_down(self) -> None:
         self.shut = True

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lysnrai_desktop.adapters.insertion import x11
+from lysnrai_desktop.adapters.insertion import x11_receipts
 from lysnrai_desktop.adapters.insertion.x11 import X11Inserter
 from lysnrai_desktop.core.dictation import Delivery
 from lysnrai_desktop.core.faults import Fault
@@ -26,7 +26,7 @@ from tests.fidelity.texts import TEXTS
 def test_every_text_is_exact_and_said_to_be_inserted(
     name: str, screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(x11, "QUIET_S", 0.1)  # GTK and Tk fetch once
+    monkeypatch.setattr(x11_receipts, "QUIET_S", 0.1)  # GTK and Tk fetch once
     inserter = X11Inserter(InsertionSettings, screen.environment["DISPLAY"])
     answers: queue.SimpleQueue[Delivered | Fault] = queue.SimpleQueue()
     with contextlib.ExitStack() as stack:

@@ -178,7 +178,7 @@ class X11Hotkeys:
             raise HotkeyInvalid("this keyboard, or this mouse, has no such key")
         if any(new.grabs & other.grabs for other in self._bound.values() if other is not old):
             raise HotkeyTaken("by another of our own hotkeys")
-        if combo.is_lone and not raw_keys.watch(display, on=True, releases_and_buttons=True):
+        if combo.is_lone and not raw_keys.watch(display, on=True, releases=True):
             raise HotkeyUnavailable("the server does not tell of single keys")
         regrab(display, old.taken if old else set(), new.taken)
         self._bound[name] = new

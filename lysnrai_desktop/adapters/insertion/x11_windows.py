@@ -113,6 +113,23 @@ class Windows:
         pid = self._pid_of_client(one)
         return pid is not None and pid == self._pid_of_client(other)
 
+    def is_under_pointer(self, target: X11Target) -> bool:
+        """Tell whether the mouse points at this window or at its frame."""
+        try:
+            top = self._root.query_pointer().child
+            return isinstance(top, Window) and top.id in self._line_of(self._window(target.id))
+        except error.BadWindow:
+            return False
+
+    def pid(self, target: X11Target) -> int | None:
+        """Return the process at the other end of the window's connection; None if it is not on this machine."""
+        return self._pid_of_client(target.id)
+
+    def accessibility_bus(self) -> str:
+        """Return the address of the bus; "" where none runs. Its launcher puts it on the root window."""
+        found = self._root.get_full_property(self._display.intern_atom("AT_SPI_BUS"), X.AnyPropertyType)
+        return bytes(found.value).decode(errors="replace") if found else ""
+
     def _active(self) -> Window | None:
         supported = self._root_list("_NET_SUPPORTED")
         if self._display.intern_atom("_NET_ACTIVE_WINDOW") in supported:
@@ -142,7 +159,6 @@ class Windows:
         return int(found.value[0]) if found and found.value else None
 
     def _pid_of_client(self, window: int) -> int | None:
-        """Return the process at the other end of a window's connection; None if it is not on this machine."""
         if not self._names_clients:
             return None
         try:

@@ -12,46 +12,35 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
 import pytest
-from Xlib import XK, X, Xatom, display
-from Xlib.error import ConnectionClosedError
+from Xlib import X, Xatom, display
 from Xlib.protocol import event, rq
-from Xlib.xobject.drawable import Window as XWindow
 
 from lysnrai_desktop.adapters.hotkeys.x11 import X11Hotkeys
-from lysnrai_desktop.adapters.insertion import x11
+from lysnrai_desktop.adapters.insertion import x11_receipts
 from lysnrai_desktop.adapters.insertion.x11 import X11Inserter
-from lysnrai_desktop.adapters.insertion.x11_selections import LARGEST_BYTES, PIECE_BYTES, Former, worth_keeping
+from lysnrai_desktop.adapters.insertion.x11_selection_reader import LARGEST_BYTES, PIECE_BYTES, Former, worth_keeping
 from lysnrai_desktop.core.dictation import Delivery
 from lysnrai_desktop.core.faults import (
     ClipboardLost,
-    Fault,
     InsertUnavailable,
     NothingToUndo,
     PasswordPrompt,
-    TargetGone,
     TargetRefused,
 )
 from lysnrai_desktop.core.hotkey import Edge
-from lysnrai_desktop.core.insertion import TYPED_CHARACTERS
+from lysnrai_desktop.core.insertion import TYPED_CHARACTERS, Undone
 from lysnrai_desktop.core.settings import InsertionSettings
 from lysnrai_desktop.core.speech import SpokenText
-from lysnrai_desktop.ports import Delivered, Target
+from lysnrai_desktop.ports import Delivered
 from tests.adapters.insertion import clipboard_owner
+from tests.adapters.insertion.bench import GONE, INSERTED, KEPT, NOT_DELIVERED, TYPED, Bench, Window
 from tests.desktop.editors import await_text, qt_editor, terminal
 from tests.desktop.processes import DEADLINE_S, eventually, running
 from tests.desktop.screen import Screen
-
-INSERTED = Delivered(Delivery.INSERTED)
-TYPED = Delivered(Delivery.PROBABLY_INSERTED)
-KEPT = Delivered(Delivery.ON_CLIPBOARD)
-GONE = Delivered(Delivery.ON_CLIPBOARD, TargetGone.code)
-NOT_DELIVERED = Delivered(Delivery.ON_CLIPBOARD, TargetRefused.code)
 
 TEXTS = [
     "Grüße aus Köln, naïve façade",
@@ -63,125 +52,6 @@ TEXTS = [
 ]
 LARGE = "ü😀 " * (PIECE_BYTES // 4)
 """Twice what goes in one piece."""
-
-
-class Answers:
-    """What insertions ended with."""
-
-    def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[Delivered | Fault] = queue.SimpleQueue()
-        self.put = self._queue.put
-
-    def next(self) -> Delivered | Fault:
-        return self._queue.get(timeout=DEADLINE_S)
-
-    def none_yet(self) -> bool:
-        return self._queue.empty()
-
-
-class Bench:
-    """An inserter and its settings."""
-
-    def __init__(self, screen: Screen) -> None:
-        self.settings = InsertionSettings()
-        self.told: list[Fault] = []
-        self.inserter = X11Inserter(lambda: self.settings, screen.environment["DISPLAY"], self.told.append)
-        self.answers = Answers()
-
-    def start(self, text: str, target: Target | None) -> None:
-        self.inserter.insert(SpokenText(text), target, self.answers.put)
-
-    def insert(self, text: str, target: Target | None = None) -> Delivered | Fault:
-        self.start(text, target)
-        return self.answers.next()
-
-    def undo(self) -> Fault | None:
-        answers: queue.SimpleQueue[Fault | None] = queue.SimpleQueue()
-        self.inserter.undo(answers.put)
-        return answers.get(timeout=DEADLINE_S)
-
-    def await_rest(self) -> None:
-        """Return when the last insertion has put the clipboard back."""
-        eventually(lambda: not self.inserter._busy, "the insertion has ended")
-
-    def await_idle(self) -> None:
-        """Return when the last insertion has put the clipboard back: the next one begins after that."""
-        kept, self.settings = self.settings, InsertionSettings(strategy="clipboard")
-        assert self.insert("idle") == KEPT
-        self.settings = kept
-
-
-@pytest.fixture
-def bench(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr(x11, "QUIET_S", 0.25)  # the programs of these tests fetch once
-    made = Bench(screen)
-    yield made
-    made.inserter.shut_down()
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests whose target does not fetch: the wait need not be long."""
-    monkeypatch.setattr(x11, "RECEIPT_S", 0.5)
-
-
-class Window:
-    """A window that does what the test says and nothing else: above all, it does not paste by itself."""
-
-    def __init__(self, screen: Screen, title: str, wm_class: str = "window", pid: int = 0) -> None:
-        self._display = display.Display(screen.environment["DISPLAY"])
-        self.root = self._display.screen().root
-        self.window = self.root.create_window(0, 0, 200, 100, 0, X.CopyFromParent)
-        self.window.set_wm_name(title)
-        self.window.set_wm_class(wm_class, wm_class.title())
-        self.window.change_attributes(event_mask=X.KeyPressMask | X.PropertyChangeMask)
-        if pid:
-            self.window.change_property(self._display.intern_atom("_NET_WM_PID"), Xatom.CARDINAL, 32, [pid])
-        self.window.map()
-        self._display.sync()
-        screen.focus(title)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(ConnectionClosedError):
-            self._display.close()
-
-    def next_event(self, kind: int) -> rq.Event:
-        end = time.monotonic() + DEADLINE_S
-        while time.monotonic() < end:
-            if not self._display.pending_events():
-                select.select([self._display.fileno()], [], [], 1)
-            elif (happened := self._display.next_event()).type == kind:
-                return happened
-        raise AssertionError("the event did not come")
-
-    def await_keys(self) -> int:
-        """Return the time of the Ctrl+V or Shift+Insert that arrives."""
-        while True:
-            pressed = self.next_event(X.KeyPress)
-            if self._display.keycode_to_keysym(pressed.detail, 0) in (XK.XK_v, XK.XK_Insert):
-                return int(pressed.time)
-
-    def ask(self, target: str, stamp: int = X.CurrentTime, selection: str = "CLIPBOARD") -> int:
-        """Ask the owner for one format; returns the property with the answer, or 0."""
-        atom = self._display.intern_atom
-        self.window.convert_selection(atom(selection), atom(target), atom("ANSWER"), stamp)
-        self._display.flush()
-        return int(self.next_event(X.SelectionNotify).property)
-
-    def read(self) -> bytes:
-        found = self.window.get_full_property(self._display.intern_atom("ANSWER"), X.AnyPropertyType)
-        assert found
-        self.window.delete_property(self._display.intern_atom("ANSWER"))
-        self._display.flush()
-        return found.value if isinstance(found.value, bytes) else found.value.tobytes()
-
-    def fetch(self, stamp: int = X.CurrentTime) -> str:
-        """Paste, as programs do."""
-        assert self.ask("UTF8_STRING", stamp)
-        return self.read().decode()
 
 
 # --- fidelity
@@ -325,7 +195,7 @@ def test_the_last_insertion_is_taken_back_in_one_step(bench: Bench, screen: Scre
         await_text(editor, lambda text: text.endswith("zusammen"))
         bench.await_rest()
 
-        assert bench.undo() is None
+        assert bench.undo() is Undone.PROBABLY
 
         assert await_text(editor, lambda text: "Grüße" not in text) == "first "
         assert isinstance(bench.undo(), NothingToUndo)
@@ -339,7 +209,7 @@ def test_an_undo_brings_its_window_back(bench: Bench, screen: Screen, tmp_path: 
         screen.focus(xterm.title)
         screen.type("lysnrai undo")
 
-        assert bench.undo() is None
+        assert bench.undo() is Undone.PROBABLY
 
         assert await_text(editor, lambda text: not text) == ""
 
@@ -353,7 +223,7 @@ def test_the_hotkey_that_asks_for_an_undo_does_not_count_as_typing(
         bench.await_rest()
         screen.press("ctrl+alt+F9")
 
-        assert bench.undo() is None
+        assert bench.undo() is Undone.PROBABLY
 
         assert await_text(editor, lambda text: not text) == ""
 
@@ -502,7 +372,7 @@ def test_fifty_megabytes_come_back(bench: Bench, screen: Screen, tmp_path: Path)
 def test_a_target_that_fetches_once_more_after_a_while_still_gets_the_text(
     bench: Bench, screen: Screen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(x11, "QUIET_S", 1.0)
+    monkeypatch.setattr(x11_receipts, "QUIET_S", 1.0)
     with Window(screen, "w") as window, screen.copied("former"):
         bench.start("Grüße", bench.inserter.capture())
         stamp = window.await_keys()
@@ -515,41 +385,6 @@ def test_a_target_that_fetches_once_more_after_a_while_still_gets_the_text(
 
 
 # --- the target
-
-
-def test_the_focus_returns_to_where_the_dictation_began(bench: Bench, screen: Screen, tmp_path: Path) -> None:
-    with qt_editor(tmp_path, screen) as editor:
-        target = bench.inserter.capture()
-        with terminal(tmp_path, screen) as xterm:
-            assert bench.insert("Grüße", target) == INSERTED
-
-            assert await_text(editor) == "Grüße"
-            assert screen.focused() == editor.title
-            assert xterm.text() == ""
-
-
-def test_the_focus_returns_to_another_desktop(bench: Bench, screen: Screen, tmp_path: Path) -> None:
-    with qt_editor(tmp_path, screen) as editor:
-        target = bench.inserter.capture()
-        switch_desktop(screen, 1)
-        eventually(lambda: screen.focused() != editor.title, "the editor is out of sight")
-
-        assert bench.insert("Grüße", target) == INSERTED
-
-        assert await_text(editor) == "Grüße"
-        assert screen.focused() == editor.title
-
-
-def test_a_full_screen_window_is_a_target_and_stays_so(bench: Bench, screen: Screen, tmp_path: Path) -> None:
-    with qt_editor(tmp_path, screen) as editor:
-        make_full_screen(screen, editor.title)
-        eventually(lambda: screen.area(editor.title)[:2] == (0, 0), "it fills the screen")
-        target = bench.inserter.capture()
-        with terminal(tmp_path, screen):
-            assert bench.insert("Grüße", target) == INSERTED
-
-        assert await_text(editor) == "Grüße"
-        assert screen.area(editor.title) == (0, 0, 1280, 800)
 
 
 def test_the_text_follows_the_focus_if_so_set(bench: Bench, screen: Screen, tmp_path: Path) -> None:
@@ -931,25 +766,6 @@ def fetched(screen: Screen, form: str) -> bytes:
     return subprocess.run(
         command, env=dict(screen.environment), capture_output=True, check=False, timeout=DEADLINE_S
     ).stdout
-
-
-def switch_desktop(screen: Screen, number: int) -> None:
-    send_to_root(screen, screen._root, "_NET_CURRENT_DESKTOP", number, X.CurrentTime)
-
-
-def make_full_screen(screen: Screen, title: str) -> None:
-    window = next(window for window in screen._windows() if screen._title(window) == title)
-    add = 1
-    send_to_root(screen, window, "_NET_WM_STATE", add, screen._display.intern_atom("_NET_WM_STATE_FULLSCREEN"))
-
-
-def send_to_root(screen: Screen, window: XWindow, name: str, *data: int) -> None:
-    """Ask the window manager for something."""
-    message = event.ClientMessage(
-        window=window, client_type=screen._display.intern_atom(name), data=(32, [*data, *[0] * (5 - len(data))])
-    )
-    screen._root.send_event(message, event_mask=X.SubstructureRedirectMask | X.SubstructureNotifyMask)
-    screen._display.sync()
 
 
 def keyboard_of(screen: Screen) -> list[list[int]]:

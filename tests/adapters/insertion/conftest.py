@@ -1,0 +1,25 @@
+"""Fixtures of the inserter's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from lysnrai_desktop.adapters.insertion import x11_receipts
+from tests.adapters.insertion.bench import Bench
+from tests.desktop.screen import Screen
+
+
+@pytest.fixture
+def bench(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setattr(x11_receipts, "QUIET_S", 0.1)  # the programs of these tests fetch once
+    made = Bench(screen)
+    yield made
+    made.inserter.shut_down()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests whose target does not fetch: the wait need not be long."""
+    monkeypatch.setattr(x11_receipts, "RECEIPT_S", 0.5)
