@@ -17,6 +17,7 @@ for cli/telemetry.py, which looks at the queue.
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import platform
@@ -27,7 +28,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import IO, TYPE_CHECKING, assert_never
 
 import lysnrai_desktop
 from lysnrai_desktop.core import usage
@@ -81,6 +82,8 @@ class UsageTelemetry:
         self._served = ("", "")
         """The address and key that the client was made with."""
         self._crashed = False
+        self._faults: IO[str] | None = None
+        """Where a crash in native code leaves the names of the functions that it happened in."""
 
     def record(self, event: UsageEvent) -> None:
         if self._agreed:
@@ -157,6 +160,7 @@ class UsageTelemetry:
         if damaged:
             self._record(usage.QueueRecovered())
         begin(client)
+        self._faults = _watch_faults(client.fault_file)
         self._crashed = self._crashed or bool(client.crashes)
 
     def _record(self, event: UsageEvent) -> None:
@@ -173,6 +177,10 @@ class UsageTelemetry:
             self._revoked()
 
     def _close(self) -> None:
+        if self._faults is not None:
+            faulthandler.disable()
+            self._faults.close()
+            self._faults = None
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -196,7 +204,21 @@ def begin(client: Telemetry) -> None:
     """Start it, and tell of the times before that ended without saying goodbye."""
     client.start()
     for crash in client.crashes:
-        record_into(client, usage.AppCrashed(usage.phase(crash.phase), round(crash.uptime_s)))
+        stack = usage.stack(crash.frames)
+        record_into(client, usage.AppCrashed(usage.phase(crash.phase), stack, round(crash.uptime_s)))
+
+
+def _watch_faults(report: Path | None) -> IO[str] | None:
+    """Have a crash in native code leave a report there, unless somebody has it already; it stays on this machine."""
+    if report is None or faulthandler.is_enabled():
+        return None
+    try:
+        descriptor = os.open(report, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None
+    file = os.fdopen(descriptor, "w", encoding="utf-8")
+    faulthandler.enable(file)
+    return file
 
 
 def open_client(home: Path, settings: TelemetrySettings) -> Telemetry:

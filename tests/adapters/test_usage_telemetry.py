@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +21,7 @@ from telemetry import inspect
 from telemetry.testing import PRODUCT_KEY, Service
 from tests.desktop.processes import eventually
 
+ROOT = Path(__file__).parents[2]
 ALL, ERRORS, OFF = TelemetrySettings("all"), TelemetrySettings("errors"), TelemetrySettings("off")
 FAILED = usage.DictationFailed(usage.Phase.FINISHING, 1500, usage.Code("engine.died"))
 STOPPED = usage.AppStopped(3)
@@ -179,7 +182,7 @@ def test_nothing_is_sent_without_an_address_and_everything_with_one(tmp_path: Pa
 
         made.obey(TelemetrySettings("all", service.url, PRODUCT_KEY))
 
-        eventually(lambda: len(service.events) == 1, "it is delivered")
+        assert service.wait_for(lambda: len(service.events) == 1)
         made.shut_down()
         assert [event["eventName"] for event in service.events.values()] == ["dictation_failed"]
 
@@ -190,7 +193,7 @@ def test_an_install_that_the_service_has_erased_must_be_agreed_to_anew(tmp_path:
     with Service() as service:
         made.obey(TelemetrySettings("all", service.url, PRODUCT_KEY))
         made.record(FAILED)
-        eventually(lambda: len(service.events) == 1, "it is delivered")
+        assert service.wait_for(lambda: len(service.events) == 1)
         service.erased.add(str(inspect.status(tmp_path).install_id))
 
         made.record(FAILED)
@@ -211,31 +214,76 @@ FLUSH = (
     "client.start(); client.flush(); client.close()"
 )
 
-CRASH = (
-    "import os, sys, time; from pathlib import Path;"
-    "from lysnrai_desktop.adapters.usage_telemetry import UsageTelemetry;"
-    "from lysnrai_desktop.core.settings import TelemetrySettings;"
-    "made = UsageTelemetry(Path(sys.argv[1]), lambda: None); made.phase('recording');"
-    "made.obey(TelemetrySettings('all')); from lysnrai_desktop.core import usage; made.record(usage.AppStopped(1));"
-    "deadline = time.monotonic() + 20;\n"
-    "while time.monotonic() < deadline:\n"
-    "    files = list(Path(sys.argv[1]).glob('sessions/*.json'))\n"
-    "    if files and 'recording' in files[0].read_text(): os.kill(os.getpid(), 9)\n"
-    "    time.sleep(0.01)\n"
+CRASH = """
+import faulthandler, os, sys, threading
+from pathlib import Path
+from lysnrai_desktop.adapters.usage_telemetry import UsageTelemetry
+from lysnrai_desktop.core import usage
+from lysnrai_desktop.core.settings import TelemetrySettings
+from telemetry import Telemetry
+
+noted = threading.Event()
+note = Telemetry.phase
+
+def phase(self, name):
+    note(self, name)
+    noted.set()
+
+def transcribe(what):
+    assert noted.wait(20)
+    {end}
+
+Telemetry.phase = phase
+made = UsageTelemetry(Path(sys.argv[1]), lambda: None)
+made.phase("recording")
+made.obey(TelemetrySettings("all"))
+made.record(usage.AppStopped(1))
+transcribe("a secret sentence")
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "number", "stack"),
+    [
+        ("os.kill(os.getpid(), 9)", signal.SIGKILL, "unknown"),
+        ("faulthandler._sigsegv()", signal.SIGSEGV, "crashing.transcribe < crashing.<module>"),
+        ("os.abort()", signal.SIGABRT, "crashing.transcribe < crashing.<module>"),
+    ],
 )
-
-
-def test_an_app_that_was_killed_is_told_of_at_the_next_start_with_what_it_was_doing(tmp_path: Path, make: Made) -> None:
-    assert subprocess.run([sys.executable, "-c", CRASH, str(tmp_path)], check=False).returncode == -9
+def test_a_crash_is_told_at_the_next_start_with_phase_and_functions_and_nothing_else(
+    tmp_path: Path, make: Made, end: str, number: int, stack: str
+) -> None:
+    program = tmp_path / "crashing.py"
+    program.write_text(CRASH.format(end=end))
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    crashed = subprocess.run([sys.executable, str(program), str(tmp_path)], env=environment, check=False)
+    assert crashed.returncode == -number
 
     made = make()
     made.obey(ALL)
     made.record(usage.AppStarted(usage.Start.WARM, 300))
     made.shut_down()
 
-    crashed, started = queued(tmp_path)[-2:]
-    assert (crashed["eventName"], crashed["level"], crashed["tags"]) == ("app_crashed", "fatal", {"phase": "recording"})
+    crash, started = queued(tmp_path)[-2:]
+    assert (crash["eventName"], crash["level"]) == ("app_crashed", "fatal")
+    assert crash["tags"] == {"phase": "recording", "stack": stack}
+    assert crash["metrics"].keys() == {"uptime_s"}
     assert started["tags"] == {"start": "after_crash"}
+    assert "secret" not in json.dumps(crash)
+    assert str(tmp_path) not in json.dumps(crash)
+
+
+def test_faults_are_watched_while_there_is_consent_and_no_longer(tmp_path: Path) -> None:
+    code = (
+        "import faulthandler, sys; from pathlib import Path;"
+        "from lysnrai_desktop.adapters.usage_telemetry import UsageTelemetry;"
+        "from lysnrai_desktop.core.settings import TelemetrySettings;"
+        "home = Path(sys.argv[1]); made = UsageTelemetry(home, lambda: None);"
+        "made.obey(TelemetrySettings('all')); made.shut_down();"
+        "sys.exit(faulthandler.is_enabled() or bool(list(home.glob('sessions/*'))))"
+    )
+
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
 
 
 @pytest.mark.logs("the queue is damaged")
