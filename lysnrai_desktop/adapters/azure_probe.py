@@ -42,6 +42,7 @@ class Way:
     """What came of it."""
 
     host: str
+    """Whom the last step was about: the service, or the proxy on the way."""
     times_ms: dict[Step, int]
     """Of the steps that were taken."""
     failed: Step | None = None
@@ -61,35 +62,34 @@ def look(settings: AzureSettings) -> Way:
     Blocks: for the name as long as the system has patience, then STEP_S for each step.
     """
     times_ms: dict[Step, int] = {}
-    step = Step.NAME
+    step, host = Step.NAME, ""
 
     @contextlib.contextmanager
-    def timed(name: Step) -> Iterator[None]:
-        nonlocal step
-        step, began = name, time.monotonic()
+    def timed(name: Step, about: _Place) -> Iterator[None]:
+        nonlocal step, host
+        step, host, began = name, about.host, time.monotonic()
         yield
         times_ms[name] = round((time.monotonic() - began) * 1000)
 
-    goal = _Place("", 0, encrypted=False)
     try:
         goal = _goal(settings)
         proxy = _Place(*_split(settings.proxy), encrypted=False) if settings.proxy else None
+        first = proxy or goal
         with contextlib.ExitStack() as open_:
-            with timed(Step.NAME):
-                first = proxy or goal
+            with timed(Step.NAME, first):
                 found = socket.getaddrinfo(first.host, first.port, type=socket.SOCK_STREAM)
-            with timed(Step.CONNECTION):
+            with timed(Step.CONNECTION, first):
                 connection = open_.enter_context(_connected(found))
             if proxy:
-                with timed(Step.PROXY):
+                with timed(Step.PROXY, goal):
                     _ask_through(connection, goal)
             if goal.encrypted:
-                with timed(Step.TLS):
+                with timed(Step.TLS, goal):
                     context = ssl.create_default_context(cafile=settings.certificate or None)
                     open_.enter_context(context.wrap_socket(connection, server_hostname=goal.host))
     except (OSError, ValueError, OverflowError):  # TLS refuses with an OSError; a name or a port may be impossible
-        return Way(goal.host, times_ms, step)
-    return Way(goal.host, times_ms)
+        return Way(host, times_ms, step)
+    return Way(host, times_ms)
 
 
 def _goal(settings: AzureSettings) -> _Place:

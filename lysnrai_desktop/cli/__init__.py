@@ -107,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     transcribe.add_argument("--format", choices=("txt", "json", "srt", "vtt"), default="txt")
     transcribe.add_argument("--quiet", action="store_true", help="no progress bar")
     doctor = verb("doctor", _doctor, "check everything a dictation needs, and say what to do about what is wrong")
+    doctor.add_argument("part", nargs="?", choices=("azure",), help="azure: speak to the service, and say how it went")
     doctor.add_argument("--json", action="store_true", help="a list of objects on one line")
     return parser
 
@@ -221,9 +222,14 @@ def _transcribe(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from lysnrai_desktop.doctor import examine
+    from lysnrai_desktop import doctor
 
-    findings = examine(home(), settings(options))
+    if options.part == "azure":
+        from lysnrai_desktop.doctor import azure
+
+        findings = azure.examine(settings(options))
+    else:
+        findings = doctor.examine(home(), settings(options))
     if options.json:
         print(json.dumps([finding.as_dict() for finding in findings]))
     else:

@@ -304,6 +304,27 @@ FINISHING_THEN_QUIT = "Finishing, then closing…"
 _KEYS: Mapping[str, str] = {"ctrl": "Ctrl", "alt": "Alt", "shift": "Shift", "super": "Super", "esc": "Esc"}
 
 
+AZURE_WAY: Mapping[str, Advice] = {
+    "name": Advice(
+        "No address is known for {host}.",
+        "Check the network, and azure.region, azure.endpoint or azure.proxy in the settings file.",
+    ),
+    "connection": Advice(
+        "{host} cannot be reached.",
+        "Check the network. Some networks let nothing out but through a proxy: set azure.proxy.",
+    ),
+    "proxy": Advice(
+        "The proxy does not connect to {host}.",
+        "Ask whoever runs the proxy. One that wants a password is not supported.",
+    ),
+    "TLS": Advice(
+        "{host} has a certificate that is not trusted, or speaks no TLS.",
+        "For a service of your own set azure.certificate to its PEM file. A clock that is wrong does this, too.",
+    ),
+}
+"""Where the way to Azure Speech ended, by the step (adapters/azure_probe.py)."""
+
+
 def fault(code: str) -> Advice:
     """Sentence and remedy for a fault's code; for one that is not known here, those of a bug."""
     return FAULTS.get(code, FAULTS[BUG])

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import contextlib
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from lysnrai_desktop.adapters.azure_probe import Step, look
 from lysnrai_desktop.core.settings import AzureSettings
+from tests.azure.network import Certificate, certificate
 
 Serve = Callable[[Callable[[socket.socket], None]], int]
 
@@ -56,41 +51,21 @@ def serve() -> Iterator[Serve]:
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of 127.0.0.1, with its key, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path_factory.mktemp("certificate") / "both.pem"
-    file.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return file
+def own(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return certificate(tmp_path_factory.mktemp("certificate"))
 
 
-def with_tls(certificate: Path) -> Callable[[socket.socket], None]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+@pytest.fixture
+def file(own: Certificate, tmp_path: Path) -> Path:
+    made = tmp_path / "own.pem"
+    made.write_text(own.pem)
+    return made
 
+
+def with_tls(own: Certificate) -> Callable[[socket.socket], None]:
     def greet(connection: socket.socket) -> None:
-        try:
-            with context.wrap_socket(connection, server_side=True) as wrapped:
-                wrapped.recv(1)
-        except OSError:
-            pass  # the client does not like the certificate
+        with contextlib.suppress(OSError), own.server.wrap_socket(connection, server_side=True) as wrapped:
+            wrapped.recv(1)  # or the client does not like the certificate
 
     return greet
 
@@ -127,19 +102,19 @@ def test_an_address_that_is_impossible_is_where_it_ends(endpoint: str) -> None:
     assert look(AzureSettings(endpoint=endpoint)).failed is not None
 
 
-def test_a_certificate_that_the_settings_trust_is_good(serve: Serve, certificate: Path) -> None:
-    port = serve(with_tls(certificate))
+def test_a_certificate_that_the_settings_trust_is_good(serve: Serve, own: Certificate, file: Path) -> None:
+    port = serve(with_tls(own))
 
-    way = look(AzureSettings(endpoint=f"wss://127.0.0.1:{port}", certificate=str(certificate)))
+    way = look(AzureSettings(endpoint=f"wss://localhost:{port}", certificate=str(file)))
 
     assert (way.failed, list(way.times_ms)) == (None, [Step.NAME, Step.CONNECTION, Step.TLS])
 
 
 @pytest.mark.parametrize("trusted", ["", "/no/such/file"])
-def test_a_certificate_that_nobody_trusts_is_where_it_ends(serve: Serve, certificate: Path, trusted: str) -> None:
-    port = serve(with_tls(certificate))
+def test_a_certificate_that_nobody_trusts_is_where_it_ends(serve: Serve, own: Certificate, trusted: str) -> None:
+    port = serve(with_tls(own))
 
-    way = look(AzureSettings(endpoint=f"wss://127.0.0.1:{port}", certificate=trusted))
+    way = look(AzureSettings(endpoint=f"wss://localhost:{port}", certificate=trusted))
 
     assert way.failed is Step.TLS
 
@@ -164,5 +139,11 @@ def test_a_proxy_is_asked_for_the_service(serve: Serve, answer: bytes, failed: S
 
     way = look(AzureSettings(endpoint="ws://localhost:4010", proxy=f"127.0.0.1:{port}"))
 
-    assert way.failed is failed
+    assert (way.failed, way.host) == (failed, "localhost")
     assert asked == [b"CONNECT localhost:4010 HTTP/1.1\r\nHost: localhost:4010\r\n\r\n"]
+
+
+def test_a_proxy_that_is_not_there_is_named() -> None:
+    way = look(AzureSettings(endpoint="ws://localhost:4010", proxy=f"{'a' * 64}:3128"))
+
+    assert (way.failed, way.host) == (Step.NAME, "a" * 64)

@@ -2,6 +2,7 @@
 
 Each part is tried for real and in the shortest way: the screen is connected to, the hotkey is taken and given back, the
 microphone is listened to for a moment. While the app runs, what it holds (the hotkey) is asked of it instead.
+Azure Speech is tried only if asked for by name: doctor/azure.py.
 
 Imports: adapters, runtime, core, ui.texts. May be imported by: cli.
 """
@@ -89,15 +90,15 @@ def examine(home: Home, settings_file: SettingsFile) -> list[Finding]:
         try:
             findings.append(look(home, settings_file))
         except Fault as fault:
-            findings.append(_bad(part, fault.code))
+            findings.append(bad(part, fault.code))
     return findings
 
 
-def _good(part: str, sentence: str) -> Finding:
+def good(part: str, sentence: str) -> Finding:
     return Finding(part, Grade.GOOD, sentence)
 
 
-def _bad(part: str, code: str, grade: Grade = Grade.BAD) -> Finding:
+def bad(part: str, code: str, grade: Grade = Grade.BAD) -> Finding:
     advice = texts.fault(code)
     return Finding(part, grade, advice.sentence, advice.remedy, code)
 
@@ -106,16 +107,16 @@ def _settings(_: Home, settings_file: SettingsFile) -> Finding:
     if settings_file.complaints:
         sentence = "; ".join(map(str, settings_file.complaints)) + "."
         return Finding("settings", Grade.WARNING, sentence, "Mend these lines; until then the defaults serve.")
-    return _good("settings", "Every setting is valid.")
+    return good("settings", "Every setting is valid.")
 
 
 def _disk(home: Home, _: SettingsFile) -> Finding:
     if not home.prepare():
-        return _bad("disk", "disk.read_only")
+        return bad("disk", "disk.read_only")
     free = shutil.disk_usage(home.folder).free
     if free < SPARE_BYTES:
-        return _bad("disk", "disk.full", Grade.WARNING)
-    return _good("disk", f"{free / 1e9:.0f} GB are free. The log is {home.log}.")
+        return bad("disk", "disk.full", Grade.WARNING)
+    return good("disk", f"{free / 1e9:.0f} GB are free. The log is {home.log}.")
 
 
 def _screen(_: Home, __: SettingsFile) -> Finding:
@@ -127,7 +128,7 @@ def _screen(_: Home, __: SettingsFile) -> Finding:
             "Bind “lysnrai toggle” to a key in the desktop's own settings, or log in to an X11 session.",
         )
     if _offer() is not None:
-        return _good("screen", "There is an X11 screen.")
+        return good("screen", "There is an X11 screen.")
     sentence = "There is no screen." if not os.environ.get("DISPLAY") else "The X11 screen cannot be reached."
     return Finding("screen", Grade.BAD, sentence, "Log in to a desktop. “lysnrai transcribe” works without one.")
 
@@ -137,9 +138,9 @@ def _tray(_: Home, __: SettingsFile) -> Finding:
 
     offer = _offer()
     if offer is not None and offer.tray:
-        return _good("tray", "The panel has a tray.")
+        return good("tray", "The panel has a tray.")
     if has_owner("org.kde.StatusNotifierWatcher"):
-        return _good("tray", "The desktop has a tray.")
+        return good("tray", "The desktop has a tray.")
     return Finding("tray", Grade.WARNING, "There is no tray.", "A small window serves instead.")
 
 
@@ -147,7 +148,7 @@ def _notifications(_: Home, __: SettingsFile) -> Finding:
     from lysnrai_desktop.adapters.notifications import has_owner
 
     if has_owner("org.freedesktop.Notifications"):
-        return _good("notifications", "The desktop shows notifications.")
+        return good("notifications", "The desktop shows notifications.")
     return Finding(
         "notifications",
         Grade.WARNING,
@@ -167,7 +168,7 @@ def _hotkey(home: Home, settings_file: SettingsFile) -> Finding:
         status = None
     if status is not None:
         fault = status.get("fault") or ""
-        return _bad("hotkey", fault) if fault.startswith("hotkey.") else _good("hotkey", f"{named}, held by the app.")
+        return bad("hotkey", fault) if fault.startswith("hotkey.") else good("hotkey", f"{named}, held by the app.")
     keys = X11Hotkeys(lambda _: None, lambda _: None, lambda _: None)
     try:
         for name, combo in wanted.items():
@@ -178,7 +179,7 @@ def _hotkey(home: Home, settings_file: SettingsFile) -> Finding:
                 return Finding("hotkey", Grade.BAD, advice.sentence, advice.remedy, fault.code)
     finally:
         keys.shut_down()
-    return _good("hotkey", f"{named}: free.")
+    return good("hotkey", f"{named}: free.")
 
 
 def _microphone(_: Home, settings_file: SettingsFile) -> Finding:
@@ -198,17 +199,17 @@ def _microphone(_: Home, settings_file: SettingsFile) -> Finding:
     while not failures.empty():
         event = failures.get()
         if isinstance(event, MicrophoneFailed):
-            return _bad("microphone", event.code)
+            return bad("microphone", event.code)
     if not devices:
-        return _bad("microphone", MicrophoneMissing.code)
+        return bad("microphone", MicrophoneMissing.code)
     if not heard.samples:
-        return _bad("microphone", MicrophoneStuck.code)
+        return bad("microphone", MicrophoneStuck.code)
     label = next((d.label for d in devices if (d.name == chosen if chosen else d.is_default)), chosen or "the default")
     if not heard.sound:
         return Finding(
             "microphone", Grade.WARNING, f"{label} delivers digital silence.", "It may be muted: look at its switch."
         )
-    return _good("microphone", f"{label} can be heard.")
+    return good("microphone", f"{label} can be heard.")
 
 
 class _Heard:
@@ -242,18 +243,18 @@ def _model(home: Home, settings_file: SettingsFile) -> Finding:
     except ModelMissing:
         row = next((row for row in models.list() if row.model.name == name), None)
         if row is not None and row.packaged:
-            return _good("model", f"{name} is installed as a package and will be unpacked when first needed.")
+            return good("model", f"{name} is installed as a package and will be unpacked when first needed.")
         raise
     if not found.verified:
         return Finding("model", Grade.WARNING, "A folder of your own, not verified, is used.")
-    return _good("model", f"{name} is here, and every file of it is the published one.")
+    return good("model", f"{name} is here, and every file of it is the published one.")
 
 
 def _insertion(_: Home, __: SettingsFile) -> Finding:
     offer = _offer()
     if offer is None or not offer.synthetic_keys:
-        return _bad("insertion", InsertUnavailable.code)
-    return _good("insertion", "Text can be pasted into other windows.")
+        return bad("insertion", InsertUnavailable.code)
+    return good("insertion", "Text can be pasted into other windows.")
 
 
 def _offer() -> Offer | None:
