@@ -2,7 +2,7 @@
 
     lysnrai                         start the app, or find the one that runs
     lysnrai toggle|start|stop|cancel|status|insert|undo|quit          ask the running app
-    lysnrai devices|models|takes|azure|telemetry|transcribe|doctor    work by themselves, without a screen
+    lysnrai devices|models|takes|azure|telemetry|transcribe|calibrate|doctor    work by themselves, without a screen
     lysnrai backend                                                   either
 
 Heavy modules are imported by the verb that needs them: `lysnrai toggle`, bound to a desktop's key, must be quick.
@@ -106,6 +106,9 @@ def _parser() -> argparse.ArgumentParser:
     transcribe.add_argument("files", nargs="+", metavar="FILE")
     transcribe.add_argument("--format", choices=("txt", "json", "srt", "vtt"), default="txt")
     transcribe.add_argument("--quiet", action="store_true", help="no progress bar")
+    calibrate = verb("calibrate", _calibrate, "measure what suits this machine, and set it")
+    calibrate.add_argument("--dry-run", action="store_true", help="measure and tell, but change no settings")
+    calibrate.add_argument("--quiet", action="store_true", help="no progress bar")
     doctor = verb("doctor", _doctor, "check everything a dictation needs, and say what to do about what is wrong")
     doctor.add_argument("part", nargs="?", choices=("azure",), help="azure: speak to the service, and say how it went")
     doctor.add_argument("--json", action="store_true", help="a list of objects on one line")
@@ -166,6 +169,10 @@ def _sentence(status: dict[str, Any]) -> str:
         parts.append(f"for {max(0.0, time.time() - status['since']):.1f} s")
     if status["model"]:
         parts.append(f"model {status['model']} ({status['engine']})")
+    elif status["engine"]:
+        parts.append(status["engine"])
+    if note := texts.substitute(status["backend"], status["backend_reason"]):
+        parts.append(note)
     if status["fault"]:
         advice = texts.fault(status["fault"])
         parts.append(f"{advice.sentence} {advice.remedy}")
@@ -219,6 +226,12 @@ def _transcribe(options: argparse.Namespace) -> int:
 
     files = [Path(file) for file in options.files]
     return transcribe(files, options.format, options.quiet, home(), settings(options))
+
+
+def _calibrate(options: argparse.Namespace) -> int:
+    from lysnrai_desktop.cli.calibrate import calibrate
+
+    return calibrate(options)
 
 
 def _doctor(options: argparse.Namespace) -> int:
