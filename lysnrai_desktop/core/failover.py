@@ -209,8 +209,10 @@ class Watch:
     ended_at: float | None = None
     """When the audio ended, or the last answer after that."""
 
-    def connected(self) -> Watch:
-        return replace(self, connecting_at=None, lost_at=None)
+    def connected(self, at: float) -> Watch:
+        """What is unanswered is only now on its way: each measure of time begins anew."""
+        ended = at if self.ended_at is not None else None
+        return replace(self, connecting_at=None, lost_at=None, unanswered_at=at, ended_at=ended)
 
     def disconnected(self, at: float) -> Watch:
         return replace(self, lost_at=at if self.lost_at is None else self.lost_at)

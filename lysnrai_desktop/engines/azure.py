@@ -63,6 +63,9 @@ class AzureEngine:
         threading.Thread(target=sessions.run, name="sessions", daemon=True).start()
         return wire.Ready("azure", "")
 
+    def is_at_work(self) -> bool:
+        return False  # it is the service that works
+
     def start(self, start: wire.Start, wanted: Wanted) -> Hearing:
         asked = locales.locales(start.language, locale.getlocale()[0] or "")
         self._items.put(_Begin(start, asked, wanted))
@@ -155,8 +158,8 @@ class _Sessions:
             return
         if not session.wanted():
             self._end()
-        elif code := session.watch.overdue(time.monotonic()):
-            self._fail(session, code)
+        elif self._items.empty() and (code := session.watch.overdue(time.monotonic())):
+            self._fail(session, code)  # else: the answer may be among what nobody has looked at yet
 
     # --- a session
 
@@ -207,7 +210,7 @@ class _Sessions:
         now = time.monotonic()
         match happening:
             case sdk.Connected():
-                session.watch = session.watch.connected().answered(now)  # the replay takes its time
+                session.watch = session.watch.connected(now)
             case sdk.Disconnected():
                 session.watch = session.watch.disconnected(now)
             case sdk.Broken(code=code):

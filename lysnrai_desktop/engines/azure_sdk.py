@@ -46,7 +46,6 @@ _TICKS_PER_SAMPLE = 625
 
 UNDOCUMENTED = {
     "SPEECH-Error-MaxRetryCount": "2",  # not 4: then another engine goes on, half a second sooner
-    "SPEECH-Error-RetryDurationMS": "250",
     "SPEECH-StopRecognitionTimeoutInSeconds": "1",  # not 10: so long a mute service would keep the reaper's thread
     "SPEECH-TransmitLengthBeforThrottleMs": "60000",  # replayed audio is sent at once, not at twice its speed
     "SPEECH-MaxBufferSizeMs": "300000",  # more than that, with room

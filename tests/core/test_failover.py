@@ -460,37 +460,37 @@ def test_a_connection_that_does_not_come_is_given_up() -> None:
 
     assert watch.overdue(10.0 + CONNECT_S - 0.01) == ""
     assert watch.overdue(10.0 + CONNECT_S) == "azure.unreachable"
-    assert watch.connected().overdue(1000.0) == ""
+    assert watch.connected(0.0).overdue(1000.0) == ""
 
 
 def test_a_connection_that_is_lost_may_come_back_in_time() -> None:
-    lost = Watch(0.0).connected().disconnected(10.0).disconnected(11.0)
+    lost = Watch(0.0).connected(0.0).disconnected(10.0).disconnected(11.0)
 
     assert lost.overdue(10.0 + RECONNECT_S - 0.01) == ""
     assert lost.overdue(10.0 + RECONNECT_S) == "azure.lost"
-    assert lost.connected().overdue(1000.0) == ""
+    assert lost.connected(0.0).overdue(1000.0) == ""
 
 
 def test_silence_may_be_met_with_silence_but_speech_may_not() -> None:
-    watch = Watch(0.0).connected()
+    watch = Watch(0.0).connected(0.0)
     for tenth in range(40):
         assert watch.overdue(tenth / 10) == ""
         watch = watch.voiced(0.1, tenth / 10)
 
     assert watch.overdue(MUTE_S) == "azure.mute"
     assert watch.answered(MUTE_S).overdue(1000.0) == ""
-    assert Watch(0.0).connected().voiced(MUTE_S / 2, 0.0).overdue(1000.0) == ""
+    assert Watch(0.0).connected(0.0).voiced(MUTE_S / 2, 0.0).overdue(1000.0) == ""
 
 
 def test_a_replay_that_is_handed_over_at_once_has_time_to_be_answered() -> None:
-    watch = Watch(0.0).connected().voiced(60.0, at=1.0)
+    watch = Watch(0.0).connected(0.0).voiced(60.0, at=1.0)
 
     assert watch.overdue(1.0) == ""
     assert watch.overdue(1.0 + MUTE_S) == "azure.mute"
 
 
 def test_the_end_must_be_answered_and_each_answer_gives_new_time() -> None:
-    watch = Watch(0.0).connected().ended(10.0)
+    watch = Watch(0.0).connected(0.0).ended(10.0)
 
     assert watch.overdue(10.0 + END_S - 0.01) == ""
     assert watch.overdue(10.0 + END_S) == "azure.mute"
