@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import accuracy, faults, idle, insert, press, release, start
+from tests.bench import account, dictated, faults, idle, insert, press, release, start
 from tests.bench.bench import Bench
 from tests.bench.figures import Figure, report, table
 from tests.desktop.machine import virtual_desktop
@@ -29,17 +29,19 @@ MEASUREMENTS: Mapping[str, Callable[[Bench], list[Figure]]] = {
     "release": release.measure,
     "insert": insert.measure,
     "faults": faults.measure,
-    "wer": accuracy.measure,
+    "wer": dictated.measure,
+    "more": release.measure_more,
+    "account": account.measure,
 }
 USUAL = ("start", "idle", "press", "release", "insert", "faults")
-"""Without `wer`, which speaks for some six minutes."""
+"""Without those that speak for long: `wer` six minutes, `more` three quarters of an hour, `account` ten minutes."""
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     chosen = parser.add_mutually_exclusive_group()
     chosen.add_argument("--only", nargs="+", choices=MEASUREMENTS, metavar="NAME", help=", ".join(MEASUREMENTS))
-    chosen.add_argument("--all", action="store_true", help="wer too")
+    chosen.add_argument("--all", action="store_true", help="those that take long too: wer, more, account")
     parser.add_argument("--quick", action="store_true", help="fewer samples: to see that it works")
     parser.add_argument("--model", default="base")
     parser.add_argument("--language", default="auto", help="for the app and the peers' way")

@@ -43,6 +43,16 @@ def utterances(length_s: float, count: int, folder: Path) -> list[Utterance]:
     raise ValueError(f"no {count} recordings of {length_s:g} s can be made of these sentences")
 
 
+def with_pause(utterance: Utterance, pause_s: float) -> Utterance:
+    """Return the recording with so much silence behind it."""
+    if not pause_s:
+        return utterance
+    path = utterance.path.with_stem(f"{utterance.path.stem}-pause-{pause_s:g}s")
+    sound = np.concatenate([speech.samples(utterance.path, RATE_HZ), np.zeros(round(pause_s * RATE_HZ), np.float32)])
+    speech.write_wav(path, sound, RATE_HZ)
+    return Utterance(utterance.text, path, len(sound) / RATE_HZ)
+
+
 def single_sentences(count: int, folder: Path) -> list[Utterance]:
     """Return `count` recordings of one sentence each, 2 to 8 s long: the novel's and evenly chosen prompts."""
     novel = speech.librivox()
