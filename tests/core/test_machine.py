@@ -10,6 +10,7 @@ from hypothesis import given, strategies as st
 
 from lysnrai_desktop.core.dictation import (
     Arming,
+    AzureChanged,
     Cancel,
     CancelEngine,
     CaptureTarget,
@@ -36,6 +37,7 @@ from lysnrai_desktop.core.dictation import (
     OpenMicrophone,
     OpenTake,
     Outcome,
+    Prefer,
     Recording,
     Report,
     Settled,
@@ -54,11 +56,11 @@ from lysnrai_desktop.core.dictation import (
 )
 from lysnrai_desktop.core.failover import ENGINE_TRIES, Backend
 from lysnrai_desktop.core.machine import ARMING_S, FINISHING_S, step
-from lysnrai_desktop.core.settings import RecordingSettings, Settings, TakesSettings
+from lysnrai_desktop.core.settings import EngineSettings, RecordingSettings, Settings, TakesSettings
 from lysnrai_desktop.core.speech import Segment, SpokenText
 
 DEFAULTS = Settings()
-WHISPER, AZURE = Backend.WHISPER, Backend.AZURE
+WHISPER = Backend.WHISPER
 HELLO = Segment(0, 48000, SpokenText("Hello."))
 WORLD = Segment(48000, 96000, SpokenText("World."))
 
@@ -355,7 +357,7 @@ def test_a_press_that_ended_before_that_is_forgotten(before: tuple[Event, ...]) 
 
 sessions = st.integers(0, 3)
 times = st.floats(0, 1e5)
-codes = st.sampled_from(["engine.died", "microphone.lost"])
+codes = st.sampled_from(["engine.died", "azure.lost", "azure.key", "azure.throttled", "microphone.lost"])
 segments = st.builds(
     Segment, st.integers(0, 9), st.integers(9, 99), st.builds(SpokenText, st.sampled_from(["Hi", "", "."]))
 )
@@ -363,6 +365,8 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(Start, times),
     st.builds(Stop, times),
     st.builds(Cancel, times),
+    st.builds(Prefer, times),
+    st.builds(AzureChanged, times, st.sampled_from(["", "azure.not_configured"])),
     st.builds(MicrophoneLive, sessions, times),
     st.builds(MicrophoneFailed, sessions, times, codes),
     st.builds(Voice, sessions, times, st.booleans()),
@@ -376,7 +380,15 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(TimedOut, sessions, times, st.sampled_from(Deadline)),
 )
 histories = st.lists(events, max_size=60)
-settings = st.sampled_from([DEFAULTS, QUIET, Settings(takes=TakesSettings(keep_s=60))])
+settings = st.sampled_from(
+    [
+        DEFAULTS,
+        QUIET,
+        Settings(takes=TakesSettings(keep_s=60)),
+        Settings(engine=EngineSettings(backend="azure")),
+        Settings(engine=EngineSettings(prefer="local")),
+    ]
+)
 
 
 @given(histories, settings)
@@ -511,7 +523,7 @@ def test_with_faults_at_every_point_of_a_dictation_what_was_said_is_delivered_ke
 def test_left_alone_it_always_returns_to_idle(sequence: list[Event], chosen: Settings) -> None:
     effects, state = play(*sequence, settings=chosen)
 
-    for _ in range(2 * ENGINE_TRIES + 3):
+    for _ in range(4 * ENGINE_TRIES + 3):
         if isinstance(state, Idle):
             return
         timer = [e for e in effects if isinstance(e, StartTimer) and e.deadline is not Deadline.QUIET][-1]

@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 
 from lysnrai_desktop.core import usage
 from lysnrai_desktop.core.dictation import (
+    AzureChanged,
     Cancel,
     Deadline,
     Delivery,
@@ -20,6 +21,7 @@ from lysnrai_desktop.core.dictation import (
     InsertFailed,
     MicrophoneFailed,
     MicrophoneLive,
+    Prefer,
     Silence,
     Start,
     State,
@@ -31,7 +33,7 @@ from lysnrai_desktop.core.dictation import (
 from lysnrai_desktop.core.failover import Backend
 from lysnrai_desktop.core.machine import step
 from lysnrai_desktop.core.observer import Seen, observe, observe_engine
-from lysnrai_desktop.core.settings import Settings
+from lysnrai_desktop.core.settings import EngineSettings, Settings
 from lysnrai_desktop.core.speech import Segment, SpokenText
 from lysnrai_desktop.core.usage import Code, UsageEvent
 
@@ -42,17 +44,21 @@ AGAIN = Segment(48000, 96000, SpokenText("it is me."))
 READY = "ready"
 
 
-def play(*script: Event | str) -> list[UsageEvent]:
-    """Feed a fresh machine; texts are states of the engine's process. Returns what was told."""
+def play(*script: Event | str | Settings) -> list[UsageEvent]:
+    """Feed a fresh machine; texts are states of Whisper's process. Returns what was told."""
+    settings = Settings()
     state: State = Idle()
     seen = Seen()
     events: list[UsageEvent] = []
     for item in script:
-        if isinstance(item, str):
+        more: tuple[UsageEvent, ...] = ()
+        if isinstance(item, Settings):
+            settings = item
+        elif isinstance(item, str):
             seen, more = observe_engine(seen, WHISPER, item)
         else:
             before = state
-            state, effects = step(before, item, Settings())
+            state, effects = step(before, item, settings)
             seen, more = observe(seen, before, item, state, effects)
         events += more
     return events
@@ -173,6 +179,62 @@ def test_an_engine_that_dies_each_time_is_a_recovery_that_failed() -> None:
     assert events[-1] == usage.DictationFailed(usage.Phase.FINISHING, 500, DIED)
 
 
+CONFIGURED = AzureChanged(0.5, "")
+LOST, REFUSED = Code("azure.lost"), Code("azure.key")
+
+
+def test_a_service_that_fails_and_is_followed_by_the_local_engine_is_a_recovery() -> None:
+    events = play(
+        CONFIGURED,
+        Start(1.0),
+        MicrophoneLive(1, 1.1),
+        EngineFailed(1, 2.0, "azure.lost"),
+        READY,
+        Final(1, 4.0, HELLO, attempt=2),
+    )
+
+    assert events == [
+        usage.DictationStarted(AZURE),
+        usage.BackendSelected(AZURE, usage.Why.PREFERRED),
+        usage.RecognitionStarted(AZURE, 100),
+        usage.RecognitionFailed(AZURE, LOST),
+        usage.ErrorRecoveryAttempted(AZURE, WHISPER, LOST),
+        usage.BackendSelected(WHISPER, usage.Why.FAILED),
+        usage.ErrorRecoverySucceeded(2000),
+    ], "and nothing was started anew"
+
+
+def test_the_dictations_after_a_refusal_say_that_another_engine_stands_in() -> None:
+    events = play(CONFIGURED, Start(1.0), EngineFailed(1, 2.0, "azure.key"), Cancel(3.0), Start(4.0))
+
+    assert usage.RecognitionFailed(AZURE, REFUSED) in events
+    assert events[-2:] == [
+        usage.DictationStarted(WHISPER),
+        usage.BackendSelected(WHISPER, usage.Why.UNAVAILABLE),
+    ]
+
+
+def test_an_engine_that_the_user_chooses_is_no_recovery() -> None:
+    local = Settings(engine=EngineSettings(backend="local"))
+
+    events = play(CONFIGURED, Start(1.0), local, Prefer(2.0), Prefer(3.0))
+
+    assert events[2:] == [usage.BackendSelected(WHISPER, usage.Why.CHOSEN)]
+
+
+def test_text_that_its_engine_cannot_have_heard_is_that_engines_failure() -> None:
+    events = play(Start(1.0), MicrophoneLive(1, 1.1), Final(1, 2.0, AGAIN))
+
+    assert usage.RecognitionFailed(WHISPER, DIED) in events
+
+
+def test_what_the_next_dictation_begins_is_no_recovery_of_the_last() -> None:
+    died = [EngineFailed(1, at, "engine.died", attempt) for attempt, at in enumerate((2.0, 3.0, 4.5), 1)]
+    events = play(Start(1.0), MicrophoneLive(1, 1.1), Stop(1.5), Start(1.6), TakeClosed(1, 1.7, 0.5), *died)
+
+    assert names(events)[-4:] == ["error_recovery_failed", "dictation_failed", "dictation_started", "backend_selected"]
+
+
 def test_an_engine_that_never_answers_is_told_as_a_timeout() -> None:
     events = play(Start(1.0), MicrophoneLive(1, 1.1), Stop(1.5), TimedOut(1, 61.5, Deadline.FINISHING))
 
@@ -214,14 +276,16 @@ _events = st.one_of(
     st.builds(Start, _times),
     st.builds(Stop, _times),
     st.builds(Cancel, _times),
+    st.builds(Prefer, _times),
+    st.builds(AzureChanged, _times, st.sampled_from(["", "azure.not_configured"])),
     st.builds(MicrophoneLive, _sessions, _times),
     st.builds(MicrophoneFailed, _sessions, _times, _codes),
     st.builds(Voice, _sessions, _times, st.booleans()),
     st.builds(Silence, _sessions, _times, st.booleans()),
     st.builds(TakeClosed, _sessions, _times, st.floats(0, 100)),
-    st.builds(Final, _sessions, _times, st.sampled_from([HELLO, AGAIN])),
-    st.builds(EngineDone, _sessions, _times),
-    st.builds(EngineFailed, _sessions, _times, _codes),
+    st.builds(Final, _sessions, _times, st.sampled_from([HELLO, AGAIN]), st.integers(1, 3)),
+    st.builds(EngineDone, _sessions, _times, st.integers(1, 3)),
+    st.builds(EngineFailed, _sessions, _times, _codes, st.integers(1, 3)),
     st.builds(Inserted, _sessions, _times, st.sampled_from(Delivery), st.just("")),
     st.builds(InsertFailed, _sessions, _times, _codes),
     st.builds(TimedOut, _sessions, _times, st.sampled_from(Deadline)),
