@@ -228,8 +228,13 @@ class Screen:
 
 
 @contextlib.contextmanager
-def x_server(folder: Path, environment: Mapping[str, str], size: tuple[int, int] = (1280, 800)) -> Iterator[Screen]:
-    """Run an X server on a free display number that it finds itself.
+def x_server(
+    folder: Path,
+    environment: Mapping[str, str],
+    size: tuple[int, int] = (1280, 800),
+    number: int | None = None,
+) -> Iterator[Screen]:
+    """Run an X server on a free display number that it finds itself, or on the one given.
 
     `-noreset`: without it the server starts afresh whenever its last client leaves, even a
     short-lived one, and takes the window manager down.
@@ -245,16 +250,17 @@ def x_server(folder: Path, environment: Mapping[str, str], size: tuple[int, int]
         "-nolisten",
         "tcp",
         "-noreset",
+        *([] if number is None else [f":{number}"]),
     )
     try:
         with running(command, environment, log=folder / "x.log", pass_fds=(chosen,)):
             os.close(chosen)
             if not select.select([numbers], [], [], DEADLINE_S)[0]:
                 raise RuntimeError("the X server names no display")
-            number = os.read(numbers, 16).decode().strip()
-            if not number:
+            found = os.read(numbers, 16).decode().strip()
+            if not found:
                 raise RuntimeError(f"the X server did not start: {(folder / 'x.log').read_text()}")
-            own = {**environment, "DISPLAY": f":{number}", "QT_QPA_PLATFORM": "xcb", "XDG_SESSION_TYPE": "x11"}
+            own = {**environment, "DISPLAY": f":{found}", "QT_QPA_PLATFORM": "xcb", "XDG_SESSION_TYPE": "x11"}
             with Screen(own) as screen:
                 yield screen
     finally:
@@ -277,6 +283,16 @@ def window_manager(folder: Path, screen: Screen) -> Iterator[None]:
     with running(("openbox", "--sm-disable"), screen.environment, log=folder / "openbox.log"):
         eventually(managed, "window manager has taken over")
         window.destroy()
+        yield
+
+
+@contextlib.contextmanager
+def tiling_window_manager(folder: Path, screen: Screen) -> Iterator[None]:
+    """Run a window manager that tiles (i3); it has no frames to ask for, but has answered when it names itself."""
+    configuration = folder / "i3"
+    configuration.write_text("font pango:DejaVu Sans 9\nfocus_follows_mouse no\n", encoding="utf-8")
+    with running(("i3", "-c", configuration), screen.environment, log=folder / "i3.log"):
+        eventually(lambda: screen._property(screen._root, "_NET_SUPPORTED"), "window manager has taken over")
         yield
 
 
