@@ -105,6 +105,9 @@ FIRST_SETTINGS = """\
 # language = "auto"          # "en", or several: "en, de"
 # vocabulary = []            # names and terms to expect
 
+[azure]
+# region = "westeurope"      # recognise speech with Azure Speech; its key: lysnrai azure key
+
 [polish.replacements]
 # "lysner ai" = "LysnrAI"
 

@@ -74,11 +74,11 @@ class Wishes:
     shared: Callable[[], str]
     """What usage data is shared now: the setting telemetry.collect."""
     share: Callable[[str], None]
-    backend: Callable[[], str] = lambda: "auto"
+    backend: Callable[[], str]
     """Who shall recognise speech: the setting engine.backend."""
-    choose_backend: Callable[[str], None] = lambda _: None
+    choose_backend: Callable[[str], None]
     """At once, in the middle of a dictation too."""
-    inject: Callable[[Backend, str], None] | None = None
+    inject: Callable[[Backend, str], None] | None
     """Makes something go wrong in an engine (core.engine_messages.Inject); None for all who are no testers."""
 
 

@@ -251,8 +251,11 @@ SUBSTITUTE: Mapping[str, str] = {
     Backend.AZURE: "By Azure Speech: {reason}",
 }
 
-ENGINE_STARTING = "Loading the model…"
-"""In place of Finishing, while that is what takes the time."""
+ENGINE_STARTING: Mapping[str, str] = {
+    f"{Backend.WHISPER}:starting": "Loading the model…",
+    f"{Backend.AZURE}:starting": "Starting Azure Speech…",
+}
+"""In place of Finishing, while that is what takes the time; by the engine's state."""
 
 INTERRUPTED_DICTATIONS = "Interrupted dictations"
 TRANSCRIBE = "Transcribe"
@@ -332,7 +335,7 @@ def fault(code: str) -> Advice:
 
 def working(state_name: str, engine: str) -> str:
     """The word for a state, more exact where the engine's own state ("whisper:starting") tells why it takes long."""
-    return ENGINE_STARTING if state_name == "finishing" and engine.endswith(":starting") else STATES[state_name]
+    return ENGINE_STARTING.get(engine, STATES[state_name]) if state_name == "finishing" else STATES[state_name]
 
 
 def substitute(backend: str, reason: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -40,8 +39,7 @@ class App:
         self.requests: list[Request] = []
         self.reply: dict[str, Any] = {}
 
-    def answer(self, request: Request, reply: Reply, gone: threading.Event) -> None:
-        assert not gone.is_set()
+    def answer(self, request: Request, reply: Reply, _gone: object) -> None:
         self.requests.append(request)
         reply(self.reply)
 

@@ -36,3 +36,29 @@ def test_what_became_of_a_take_has_words_even_if_a_later_version_wrote_it() -> N
     said = [texts.take_outcome(name) for name in (None, "failed", "transcribed", "sung")]
 
     assert said == ["Interrupted", "Not inserted", "Transcribed", "sung"]
+
+
+@pytest.mark.parametrize(
+    ("state", "engine", "said"),
+    [
+        ("finishing", "whisper:starting", "Loading the model…"),
+        ("finishing", "azure:starting", "Starting Azure Speech…"),
+        ("finishing", "azure:ready", "Finishing…"),
+        ("recording", "whisper:starting", "Listening"),
+    ],
+)
+def test_what_takes_long_at_the_end_is_said(state: str, engine: str, said: str) -> None:
+    assert texts.working(state, engine) == said
+
+
+@pytest.mark.parametrize(
+    ("backend", "reason", "said"),
+    [
+        ("whisper", "azure.lost", "By this computer: The connection to Azure Speech broke."),
+        ("azure", "engine.died", "By Azure Speech: Speech recognition stopped unexpectedly."),
+        ("azure", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_who_takes_over_is_said_only_if_somebody_has_to(backend: str, reason: str, said: str) -> None:
+    assert texts.substitute(backend, reason) == said
