@@ -216,6 +216,8 @@ class Failed:
 class Pong:
     worked_ms: int
     """Processor time that the process has used so far: one that hangs uses none, however long its work may take."""
+    is_behind: bool
+    """It has not done with all that it was given, as far as that is there to be worked on."""
 
 
 Prepare = Load | Connect

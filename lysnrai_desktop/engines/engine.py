@@ -32,3 +32,6 @@ class Engine(Protocol):
 
     def start(self, start: wire.Start, wanted: Wanted) -> Hearing:
         """Raises Fault: the session fails, the engine lives on."""
+
+    def is_at_work(self) -> bool:
+        """Whether it has something to compute, and so would use processor time if it did not hang. Any thread."""

@@ -67,6 +67,10 @@ class Inbox:
     def __init__(self) -> None:
         self._messages: queue.SimpleQueue[tuple[int, wire.Message]] = queue.SimpleQueue()
         self._newest = 0
+        self._obeyed = True
+        """All that was taken out."""
+        self.engine: Engine | None = None
+        """Who obeys, once it is there."""
 
     def put(self, message: wire.Message) -> None:
         if isinstance(message, wire.Start | wire.Cancel):
@@ -74,7 +78,15 @@ class Inbox:
         self._messages.put((self._newest, message))
 
     def get(self) -> tuple[int, wire.Message]:
-        return self._messages.get()
+        self._obeyed = True
+        message = self._messages.get()
+        self._obeyed = False
+        return message
+
+    def is_behind(self) -> bool:
+        """Whether something that was read is not done with: by whoever obeys, or by the engine for itself."""
+        waits = not self._obeyed or not self._messages.empty()
+        return waits or (self.engine is not None and self.engine.is_at_work())
 
     def is_newest(self, number: int) -> bool:
         return number == self._newest
@@ -166,7 +178,7 @@ def _read(pipe: BinaryIO, inbox: Inbox, say: Mouth) -> None:
             if isinstance(message, wire.Quit):
                 _leave(0)
             elif isinstance(message, wire.Ping):
-                say(wire.Pong(round(time.process_time() * 1000)))
+                say(wire.Pong(round(time.process_time() * 1000), inbox.is_behind()))
             elif not isinstance(message, wire.Inject) or (is_tester and message.fault in wire.INJECTED):
                 inbox.put(message)
             elif is_tester:
@@ -214,7 +226,7 @@ def main(arguments: list[str]) -> None:
     inbox, mouth = Inbox(), Mouth(say)
     threading.Thread(target=_read, args=(sys.stdin.buffer, inbox, mouth), name="reader", daemon=True).start()
     try:
-        engine = make_engine(name, rest, mouth, pipe.fileno())
+        engine = inbox.engine = make_engine(name, rest, mouth, pipe.fileno())
     except Fault as fault:
         mouth(wire.Failed(0, fault.code))
         _leave(1)

@@ -77,3 +77,5 @@ class Work:
     todo: queue.SimpleQueue[Session | Guess | Glimpse | Piece | End] = field(default_factory=queue.SimpleQueue)
     took_s: float = 0.0
     """What the last reading took. Written by the reader."""
+    is_being_read: bool = False
+    """Something that was taken from `todo` is not done with. Written by the reader."""

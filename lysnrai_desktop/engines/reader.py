@@ -69,7 +69,10 @@ class Reader:
     def run(self) -> None:
         self._warm()
         while True:
-            match self._work.todo.get():
+            self._work.is_being_read = False
+            work = self._work.todo.get()
+            self._work.is_being_read = True
+            match work:
                 case Session() as session if session.wanted():
                     self._say(wire.Started(session.number))
                     if self._now() - self._read_at_s > COLD_S:

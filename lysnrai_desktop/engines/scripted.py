@@ -13,6 +13,7 @@ take from its beginning: the next try succeeds. With "!" behind the name they ha
     starve   report a lack of memory
     chatter  print, as libraries do         lie      say a final for audio that was never there
     deaf     do not finish loading          refuse   cannot load        stranger  another version (all three: always)
+    toil     work for that long to load (always)
 
 Imports: core. May be imported by: host.
 """
@@ -23,6 +24,7 @@ import array
 import os
 import signal
 import threading
+import time
 from dataclasses import dataclass
 
 from lysnrai_desktop.core import engine_messages as wire
@@ -55,6 +57,9 @@ class ScriptedEngine:
     def load(self, load: wire.Prepare) -> wire.Ready:
         if self._has("deaf"):
             hang()
+        for event in self._events:
+            if event.name == "toil":
+                toil(event.at_s)
         if self._has("refuse"):
             raise EngineStartFailed("as scripted")
         return wire.Ready("cpu", load.compute_type) if isinstance(load, wire.Load) else wire.Ready("azure", "")
@@ -63,6 +68,9 @@ class ScriptedEngine:
         self._say(wire.Started(start.session))
         events = [event for event in self._events if event.always or start.from_sample == 0]
         return _Hearing(self._say, self._messages_fd, start, events)
+
+    def is_at_work(self) -> bool:
+        return False  # what it does, it does at once
 
     def _has(self, name: str) -> bool:
         return any(event.name == name for event in self._events)
@@ -123,6 +131,12 @@ class _Hearing:
                     self._say(wire.Failed(self._session, EngineOutOfMemory.code))
                 case _:
                     pass
+
+
+def toil(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
 
 
 def hang() -> None:

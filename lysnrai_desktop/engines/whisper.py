@@ -86,6 +86,9 @@ class WhisperEngine:
         # Kept in start order by the queue: whoever is unwanted by the time it comes up is passed over.
         threading.Thread(target=_Reader(model, self._say).run, args=(self._work,), name="reading", daemon=True).start()
 
+    def is_at_work(self) -> bool:
+        return not self._work.empty()
+
     def start(self, start: wire.Start, wanted: Wanted) -> Hearing:
         possible = languages.candidates(start.language, self._languages)
         session = _Session(start.session, wanted, possible, guards.prompt(start.vocabulary))

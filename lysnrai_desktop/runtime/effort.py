@@ -19,7 +19,7 @@ WORK_S = 0.02
 """Of processor time between two looks: more than it takes to put aside the audio that arrives meanwhile."""
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 0.01
 _STATE, _FETCHED, _USER, _SYSTEM = 0, 9, 11, 12
-_WAITS_FOR_DISK = "D"
+_RUNS, _WAITS_FOR_DISK = "R", "D"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class Effort:
     worked_s: float
     fetched: int
     """Bytes and pages that came from a disk."""
-    waits_for_disk: bool
+    is_held_up: bool
+    """See below."""
 
 
 def effort(pid: int) -> Effort | None:
@@ -37,19 +38,27 @@ def effort(pid: int) -> Effort | None:
     process = Path(f"/proc/{pid}")
     try:
         whole = _fields(process / "stat")
-        states = [_fields(task)[_STATE] for task in process.glob("task/*/stat")]
     except OSError:
         return None
     worked_s = (int(whole[_USER]) + int(whole[_SYSTEM])) * _TICK_S
-    return Effort(worked_s, int(whole[_FETCHED]) + _read_bytes(process), _WAITS_FOR_DISK in states)
+    return Effort(worked_s, int(whole[_FETCHED]) + _read_bytes(process), is_held_up(pid))
+
+
+def is_held_up(pid: int) -> bool:
+    """Whether it would go on at once if there were a quicker disk, or more processors."""
+    states = set()
+    for thread in Path(f"/proc/{pid}/task").glob("*/stat"):
+        with contextlib.suppress(OSError):  # it has just ended
+            states.add(_fields(thread)[_STATE])
+    return bool(states & {_RUNS, _WAITS_FOR_DISK})
 
 
 def is_idle(before: Effort | None, after: Effort | None) -> bool:
-    """Whether it has done nothing to speak of between two looks. A disk may be as slow as it likes."""
+    """Whether it has done nothing to speak of between two looks, and nobody else is to blame for that."""
     if before is None or after is None:
         return False
     works = after.worked_s - before.worked_s >= WORK_S
-    return not works and not after.waits_for_disk and after.fetched == before.fetched
+    return not works and not after.is_held_up and after.fetched == before.fetched
 
 
 def _fields(stat: Path) -> list[str]:

@@ -12,10 +12,10 @@ All state belongs to the link's one thread; calls and the other threads put item
 was given up still says is dropped, and so is what a process says about another session than the present one: after
 EngineFailed nothing more comes of that try.
 
-A process is given up when it ends, breaks the protocol, does not become ready in `start_s`, does not take up a session
-within `take_up_s` (it hangs in an earlier one), does not answer a ping or does not work on what it owes us (see LOOKS),
-or is asked to start the very session it is working on (somebody lost patience). It is ended politely when nobody
-dictated for `idle_s`, and when other settings need another.
+A process is given up when it ends, breaks the protocol, does not become ready in `start_s` or stands still on its way
+there, does not take up a session within `take_up_s` (it hangs in an earlier one), does not answer a ping or does not
+work on what it has or owes us (see LOOKS), or is asked to start the very session it is working on (somebody lost
+patience). It is ended politely when nobody dictated for `idle_s`, and when other settings need another.
 
 Imports: core, ports. May be imported by: app.
 """
@@ -35,6 +35,7 @@ from lysnrai_desktop.core.faults import EngineDied, EngineOutOfMemory, EngineSta
 from lysnrai_desktop.core.settings import Settings
 from lysnrai_desktop.core.speech import Segment, SpokenText
 from lysnrai_desktop.ports import Audio, Post
+from lysnrai_desktop.runtime import effort
 from lysnrai_desktop.runtime.engine_kinds import EngineKind
 from lysnrai_desktop.runtime.engine_process import Feed, Gone, Process, Said, Unread
 
@@ -46,12 +47,13 @@ TAKE_UP_S = 10.0
 """A session that was given up may be in the middle of a piece; a large model without a GPU needs seconds for it."""
 QUIT_S = 2.0
 LOOK_S = 0.4
-"""While there is a session, the process is pinged so often; a round trip costs a tenth of a millisecond."""
+"""While there is a session, the process is pinged so often; a round trip costs a tenth of a millisecond. While it loads
+it is looked at so often."""
 LOOKS = 4
-"""So many looks in a row without an answer, or with work to do and none done, and the process hangs. Counted in looks,
-not in time: after the computer slept the first look comes before the first answer."""
-WORK_MS = 5
-"""Of processor time between two looks: more than the answers cost, less than any work does."""
+"""So many looks in a row without an answer, or with work to do and none done, and the process hangs: two seconds at
+most. Counted in looks, not in time: after the computer slept the first look comes before the first answer."""
+WORK_MS = 20
+"""Of processor time between two looks: more than it costs to listen for speech (3 ms), less than any reading does."""
 
 OnPartial = Callable[[int, SpokenText, SpokenText], None]
 """Hears the session, and of the unfinished piece what stays and what may change."""
@@ -246,7 +248,8 @@ class EngineLink:
             self._on_state("off", kind.model(settings))
             raise EngineStartFailed("the command cannot be run") from None
         self._process.send(first)
-        self._deadline = time.monotonic() + self._start_s
+        self._look_at = time.monotonic()
+        self._deadline = self._look_at + self._start_s
         return self._process
 
     def _heard(self, process: Process, message: wire.FromEngine) -> None:
@@ -257,6 +260,7 @@ class EngineLink:
                     self._fail(EngineStartFailed.code)
             case wire.Ready():
                 process.ready = True
+                process.lazy = 0
                 self._deadline = None
                 self._look_at = time.monotonic()
                 self._on_state("ready", self._kind.model(process.settings))
@@ -266,8 +270,8 @@ class EngineLink:
                     self._rest()
             case wire.Failed(session=0, code=code):
                 self._fail(code)
-            case wire.Pong(worked_ms=worked_ms):
-                self._answered(process, worked_ms)
+            case wire.Pong():
+                self._answered(process, message)
             case _:
                 if self._session is not None and message.session == self._session.key:
                     self._heard_of_session(self._session, message)
@@ -321,28 +325,42 @@ class EngineLink:
         else:
             self._end_process(QUIT_S)
 
-    # --- the watch: whether a process that has a session lives
+    # --- the watch: whether a process that loads, or has a session, lives
 
     def _watched(self) -> Process | None:
-        return (
-            self._process if self._session is not None and self._process is not None and self._process.ready else None
-        )
+        process = self._process
+        if process is None or (process.ready and self._session is None):
+            return None
+        return process if process.ready or self._kind.computes else None
 
     def _look(self, now: float) -> None:
         process = self._watched()
         assert process is not None
         self._look_at = now + LOOK_S
-        if process.unanswered >= LOOKS:
+        if not process.ready:
+            self._look_at_loading(process)
+        elif process.unanswered >= LOOKS:
             log.warning("the engine process does not answer")
             self._fail(EngineTimeout.code)
         else:
+            if process.lazy and effort.is_held_up(process.pid):
+                process.lazy = 0
             process.unanswered += 1
             process.send(wire.Ping())
 
-    def _answered(self, process: Process, worked_ms: int) -> None:
+    def _look_at_loading(self, process: Process) -> None:
+        """It cannot answer while a library comes in, so it is looked at from outside. A disk may be slow."""
+        before, process.effort = process.effort, effort.effort(process.pid)
+        process.lazy = process.lazy + 1 if effort.is_idle(before, process.effort) else 0
+        if process.lazy >= LOOKS:
+            log.warning("the engine process does nothing, and has no model yet")
+            self._fail(EngineStartFailed.code)
+
+    def _answered(self, process: Process, pong: wire.Pong) -> None:
         process.unanswered = 0
-        worked, process.worked_ms = worked_ms - process.worked_ms, worked_ms
-        owes = self._session is not None and (self._session.fed_whole or not self._session.taken_up)
+        worked, process.worked_ms = pong.worked_ms - process.worked_ms, pong.worked_ms
+        session = self._session
+        owes = session is not None and (pong.is_behind or session.fed_whole or not session.taken_up)
         process.lazy = process.lazy + 1 if self._kind.computes and owes and worked < WORK_MS else 0
         if process.lazy >= LOOKS:
             log.warning("the engine process does nothing")

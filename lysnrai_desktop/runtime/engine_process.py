@@ -22,6 +22,7 @@ from lysnrai_desktop.core.audio import SAMPLE_BYTES
 from lysnrai_desktop.core.faults import Fault
 from lysnrai_desktop.core.settings import Settings
 from lysnrai_desktop.ports import Audio
+from lysnrai_desktop.runtime.effort import Effort
 
 log = logging.getLogger(__name__)
 
@@ -133,12 +134,18 @@ class Process:
     lazy: int = 0
     """Looks in a row in which it owed us work and did none."""
     worked_ms: int = 0
+    effort: Effort | None = None
+    """As the system saw it at the last look, while it loads."""
     _outbox: queue.SimpleQueue[wire.FromApp | None] = field(default_factory=queue.SimpleQueue)
 
     def __post_init__(self) -> None:
         self._child = subprocess.Popen(self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
         threading.Thread(target=self._write, name="engine-writer", daemon=True).start()
         threading.Thread(target=self._read, name="engine-reader", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
 
     def send(self, message: wire.FromApp) -> None:
         self._outbox.put(message)

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from lysnrai_desktop.runtime.effort import WORK_S, Effort, effort, is_idle
+from lysnrai_desktop.runtime.effort import WORK_S, Effort, effort, is_held_up, is_idle
 from tests.desktop.processes import eventually
 
-AT_REST = Effort(worked_s=1.0, fetched=2000, waits_for_disk=False)
+AT_REST = Effort(worked_s=1.0, fetched=2000, is_held_up=False)
 
 
 @contextmanager
@@ -43,6 +43,7 @@ def test_a_process_that_works_in_any_of_its_threads_is_not() -> None:
         before = effort(pid)
 
         eventually(lambda: not is_idle(before, effort(pid)), "its work is seen")
+        assert is_held_up(pid), "and it would do more"
 
 
 def test_a_process_that_reads_from_a_disk_is_not(tmp_path: Path) -> None:
@@ -78,11 +79,11 @@ def test_a_process_that_reads_from_a_disk_is_not(tmp_path: Path) -> None:
         (replace(AT_REST, worked_s=1.0 + WORK_S / 2), True),
         (replace(AT_REST, worked_s=1.0 + 2 * WORK_S), False),
         (replace(AT_REST, fetched=2001), False),
-        (replace(AT_REST, waits_for_disk=True), False),
+        (replace(AT_REST, is_held_up=True), False),
         (None, False),
     ],
 )
-def test_little_work_is_none_and_a_slow_disk_is_waited_for(after: Effort | None, idle: bool) -> None:
+def test_little_work_is_none_and_who_is_held_up_is_not_idle(after: Effort | None, idle: bool) -> None:
     assert is_idle(AT_REST, after) is idle
     assert not is_idle(None, after)
 

@@ -12,7 +12,7 @@ import pytest
 
 from lysnrai_desktop.core.audio import Block
 from lysnrai_desktop.core.dictation import EngineDone, EngineFailed, Final, Voice
-from lysnrai_desktop.core.faults import ModelMissing
+from lysnrai_desktop.core.faults import DiskReadOnly, ModelMissing
 from lysnrai_desktop.runtime.engine_process import AHEAD_S
 from tests.desktop.processes import DEADLINE_S, eventually
 from tests.fakes.journal import FakeTake
@@ -54,6 +54,30 @@ def test_a_process_that_does_not_become_ready_is_given_up() -> None:
 
         assert failure(link) == "engine.start_failed"
         assert not engine_pids()
+
+
+@pytest.mark.logs("does nothing, and has no model yet")
+def test_a_process_that_hangs_while_it_loads_is_noticed_without_a_deadline() -> None:
+    with hearing(scripted("deaf")) as link:
+        link.link.start(1, take_of(noise(1)), 0, SCRIPTED)
+
+        assert failure(link) == "engine.start_failed"
+        assert not engine_pids()
+
+
+@pytest.mark.logs("does nothing, and has no model yet")
+def test_so_is_one_that_nobody_waits_for_yet() -> None:
+    with hearing(scripted("deaf")) as link:
+        link.link.warm(SCRIPTED)
+        link.until_state("off")
+
+        assert link.events.empty()
+        assert not engine_pids()
+
+
+def test_a_process_that_works_for_long_to_load_is_waited_for() -> None:
+    with hearing(scripted("toil@2.5")) as link:
+        assert text_of(link.hear(1, take_of(noise(3)), SCRIPTED)) == "0 1 2"
 
 
 @pytest.mark.logs("the engine process ended")
@@ -210,6 +234,38 @@ def test_a_process_that_answers_but_does_no_work_while_text_is_due_is_noticed() 
 
         assert failure(link) == "engine.timeout"
         assert not engine_pids()
+
+
+@pytest.mark.logs("the engine process does nothing")
+def test_one_that_hangs_while_somebody_still_speaks_is_noticed_and_each_second_is_heard_once() -> None:
+    take = new_take()
+    with hearing(scripted("hang@2")) as link:
+        link.link.start(1, take, 0, SCRIPTED)
+        take.block(Block(pcm(noise(3)), RATE_HZ))
+        heard = [link.next(Final).segment]
+
+        assert failure(link) == "engine.timeout"
+
+        take.end()
+        heard += link.hear(1, take, SCRIPTED, from_sample=heard[-1].end)
+        assert text_of(heard) == "0 1 2"
+
+
+def test_a_take_that_the_disk_will_not_give_back_fails_the_session_and_not_the_process() -> None:
+    class Lost(FakeTake):
+        def read(self, start: int, limit: int) -> bytes:  # noqa: ARG002  FakeTake's signature
+            raise DiskReadOnly
+
+    take = Lost("take", 1, lambda _: None, lambda: 0.0)
+    take.block(Block(pcm(noise(1)), RATE_HZ))
+    with hearing(scripted()) as link:
+        link.link.start(1, take, 0, SCRIPTED)
+
+        assert failure(link) == "disk.read_only"
+
+        (pid,) = engine_pids()
+        assert text_of(link.hear(2, take_of(noise(2)), SCRIPTED)) == "0 1"
+        assert engine_pids() == {pid}
 
 
 @pytest.mark.logs("the engine process does nothing")
