@@ -14,11 +14,12 @@ Imports: core, ports. May be imported by: app.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
 
@@ -242,10 +243,21 @@ class DictationLoop:
                 item = self._inbox.get(timeout=self._patience_s())
             except queue.Empty:
                 continue
-            if isinstance(item, Quit):
-                self._quit()
-                return
             self.handle(item)
+            if isinstance(item, Quit):
+                return
+
+    @contextlib.contextmanager
+    def _surviving(self, what: str, *, onlooker: bool = False) -> Iterator[None]:
+        """A bug of ours in there ends the dictation, an onlooker's not even that, and none of them the thread."""
+        try:
+            yield
+        except Exception:
+            if onlooker:
+                log.exception("a bug in %s", what)
+            else:
+                log.exception("a bug ended dictation %d at %s", self._state.session, what)
+                self._abandon()
 
     def _patience_s(self) -> float | None:
         due = [timer.at for timer in self._timers.values()]
@@ -254,6 +266,10 @@ class DictationLoop:
 
     def wake(self) -> None:
         """Let everything happen whose time has come."""
+        with self._surviving("a deadline"):
+            self._wake()
+
+    def _wake(self) -> None:
         now, settings = self._now(), self._settings().hotkey
         wanted = hotkeys(settings)
         for name, key in list(self._keys.items()):
@@ -269,6 +285,10 @@ class DictationLoop:
 
     def handle(self, item: Item) -> None:
         """Take one item to its end: every effect is performed before the next item is looked at."""
+        with self._surviving(type(item).__name__):
+            self._handle(item)
+
+    def _handle(self, item: Item) -> None:
         match item:
             case Edge():
                 self._take_edge(item)
@@ -291,7 +311,7 @@ class DictationLoop:
                 self.last_text = text
             case Watch(watcher=watcher):
                 self._watchers = (*self._watchers, watcher)
-                watcher(self.status)
+                self._show_to(watcher)
             case Unwatch(watcher=watcher):
                 self._watchers = tuple(other for other in self._watchers if other is not watcher)
             case Quit():
@@ -365,7 +385,8 @@ class DictationLoop:
                 self._session.stable = self._session.tentative = SpokenText()
             before = self._state
             self._state, effects = step(before, event, self._settings())
-            self._count(observe(self._seen, before, event, self._state, effects))
+            with self._surviving("what is counted", onlooker=True):
+                self._count(observe(self._seen, before, event, self._state, effects))
             for effect in effects:
                 try:
                     self._perform(effect)
@@ -470,6 +491,7 @@ class DictationLoop:
                 return []
 
     def _report(self, report: Report) -> None:
+        self._session.take = None  # by now it is kept or erased: no bug that comes later changes that
         log.info(
             "dictation %d: %s%s, %.1f s of audio, %.2f s after its end",
             report.session,
@@ -509,7 +531,11 @@ class DictationLoop:
             self.status = status
             self._ports.screen.show(status)
             for watcher in self._watchers:
-                watcher(status)
+                self._show_to(watcher)
+
+    def _show_to(self, watcher: Callable[[Status], None]) -> None:
+        with self._surviving("who watches the status", onlooker=True):
+            watcher(self.status)
 
     def _engine(self) -> dict[str, str]:
         """Who hears the dictation, and why; while there is none, the state of who would hear the next."""
@@ -544,9 +570,11 @@ class DictationLoop:
             azure = self._state.azure
         else:  # else its end is counted
             azure = self._state.relay.azure
-            self._count((Seen(), (failed(self._state, BUG),)))
+            with self._surviving("what is counted", onlooker=True):
+                self._count((Seen(), (failed(self._state, BUG),)))
         self._state = Idle(session, azure)
         self._timers.clear()
+        self._keys.clear()  # what they wait for may be what raised
         effects: tuple[Effect, ...] = (
             CloseMicrophone(session),
             WatchCancelKey(on=False),

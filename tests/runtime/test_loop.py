@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import pytest
 
@@ -465,6 +466,89 @@ def test_a_bug_ends_the_dictation_and_not_the_app(bench: Bench) -> None:
     bench.microphone.refusal = None
     dictate(bench, session=2)
     assert bench.inserter.inserted == [("Hello there.", "editor")]
+
+
+def broken(*_: object) -> NoReturn:
+    raise ZeroDivisionError
+
+
+@pytest.mark.logs("a bug ended dictation 1 at Final")
+def test_a_bug_in_the_machine_keeps_the_take_and_leaves_it_idle(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.feed(Start(100.0), MicrophoneLive(1, 100.1))
+    with monkeypatch.context() as patch:
+        patch.setattr("lysnrai_desktop.runtime.loop.step", broken)
+        bench.feed(Final(1, 102.0, HELLO))
+
+    assert bench.state == "idle"
+    assert bench.journal.takes[0].kept == (Outcome.FAILED, "bug")
+    assert bench.microphone.calls[-1] == "close 1"
+    assert bench.screen.told == ["bug"]
+    dictate(bench, session=2)
+    assert bench.inserter.inserted == [("Hello there.", "editor")]
+
+
+@pytest.mark.logs("a bug ended dictation 1 at a deadline")
+def test_a_bug_when_a_time_has_come_keeps_the_take_and_is_not_met_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.feed(Edge(True, 100.0), MicrophoneLive(1, 100.1), Edge(False, 103.0))
+    monkeypatch.setattr("lysnrai_desktop.runtime.loop.tick", broken)
+
+    bench.now = 103.0
+    bench.pass_time(GRACE_S)
+    bench.pass_time(GRACE_S)
+
+    assert bench.state == "idle"
+    assert bench.journal.takes[0].kept == (Outcome.FAILED, "bug")
+    assert bench.loop._patience_s() is None
+
+
+@pytest.mark.logs("a bug in who watches the status")
+def test_who_watches_cannot_end_a_dictation(bench: Bench) -> None:
+    seen: list[Status] = []
+    bench.loop.watch(broken)
+    bench.loop.watch(seen.append)
+
+    dictate(bench)
+
+    assert bench.inserter.inserted == [("Hello there.", "editor")]
+    assert seen[-1].outcome == "inserted"
+    assert bench.screen.told == []
+
+
+@pytest.mark.logs("a bug in what is counted")
+def test_who_counts_cannot_end_a_dictation(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench.usage, "record", broken)
+
+    dictate(bench)
+
+    assert bench.inserter.inserted == [("Hello there.", "editor")]
+    assert bench.journal.takes[0].erased
+
+
+@pytest.mark.logs("a bug ended dictation 1 at Trouble", "and Report failed too")
+def test_a_bug_after_a_dictation_does_not_touch_its_take(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    dictate(bench)
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.screen, "tell", broken)
+        bench.feed(Trouble("disk.full"))
+
+    assert bench.journal.takes[0].kept is None
+    assert bench.state == "idle"
+
+
+@pytest.mark.logs("a bug ended dictation 0 at Stop")
+def test_the_thread_outlives_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench()
+    monkeypatch.setattr("lysnrai_desktop.runtime.loop.step", broken)
+    bench.loop.start()
+    bench.loop.post(Stop(100.0))
+    alive = threading.Event()
+
+    bench.loop.watch(lambda _: alive.set())
+
+    assert alive.wait(10.0)
+    bench.loop.shut_down()
 
 
 def test_a_muted_microphone_is_shown_until_sound_comes(bench: Bench) -> None:
