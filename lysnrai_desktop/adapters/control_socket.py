@@ -18,6 +18,7 @@ import contextlib
 import fcntl
 import json
 import os
+import queue
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -32,8 +33,30 @@ REQUEST_BYTES = 16 << 20
 Request = dict[str, Any]
 Reply = Callable[[dict[str, Any]], None]
 """Sends one object; raises OSError once the client has gone."""
-Handler = Callable[[Request, Reply, threading.Event], None]
-"""Answers one request; long ones watch the event, which is set when the client or the server goes."""
+
+
+class Gone(threading.Event):
+    """Set when the client or the server goes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+
+    def then(self, call: Callable[[], None]) -> None:
+        """Call this once it is set, on whichever thread notices; at once if it is by now."""
+        self._calls.put(call)
+        if self.is_set():
+            self.set()
+
+    def set(self) -> None:
+        super().set()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._calls.get_nowait()()
+
+
+Handler = Callable[[Request, Reply, Gone], None]
+"""Answers one request; long ones look at the third."""
 
 
 class AlreadyRunning(Exception):
@@ -90,7 +113,7 @@ class ControlServer:
             thread.start()
 
     def _serve(self, connection: socket.socket, handler: Handler) -> None:
-        gone = threading.Event()
+        gone = Gone()
 
         def reply(answer: dict[str, Any]) -> None:
             connection.sendall(json.dumps(answer).encode() + b"\n")
@@ -185,7 +208,7 @@ def _read_request(connection: socket.socket) -> Request | None:
     return request if isinstance(request, dict) else None
 
 
-def _watch(connection: socket.socket, gone: threading.Event) -> None:
+def _watch(connection: socket.socket, gone: Gone) -> None:
     """A client that hangs up is noticed even while its answer is being awaited."""
     with contextlib.suppress(OSError):
         while connection.recv(4096):

@@ -16,11 +16,10 @@ Imports: core, ports. May be imported by: app.
 from __future__ import annotations
 
 import queue
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from lysnrai_desktop.core.dictation import Cancel, Start, Stop
 from lysnrai_desktop.core.faults import Fault, InsertUnavailable
@@ -36,10 +35,18 @@ INSERT_S = 30.0
 QUIT_S = 10.0
 _BACKENDS = ("auto", "azure", "local")
 """As the setting engine.backend has them."""
-_LOOK_S = 0.2
-"""How soon a client that went away is noticed."""
-
 Reply = Callable[[dict[str, Any]], None]
+
+
+class Gone(Protocol):
+    """Whether the client, or the server, has gone."""
+
+    def is_set(self) -> bool: ...
+
+    def wait(self, timeout: float | None = None) -> bool: ...
+
+    def then(self, call: Callable[[], None]) -> None:
+        """Call this once it has; at once if it has by now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,7 @@ class Control:
     """Raises Fault."""
     look_for_key: Callable[[], None] = lambda: None
 
-    def answer(self, request: dict[str, Any], reply: Reply, gone: threading.Event) -> None:
+    def answer(self, request: dict[str, Any], reply: Reply, gone: Gone) -> None:
         """Answer one request with one or more objects; {"error": …} for one that makes no sense."""
         verb = request.get("verb")
         if verb in WISHES:
@@ -79,16 +86,14 @@ class Control:
         else:
             reply({"error": "unknown verb"})
 
-    def _statuses(self, reply: Reply, gone: threading.Event, follow: bool) -> None:
-        changes: queue.SimpleQueue[Status] = queue.SimpleQueue()
+    def _statuses(self, reply: Reply, gone: Gone, follow: bool) -> None:
+        changes: queue.SimpleQueue[Status | None] = queue.SimpleQueue()
         unwatch = self.loop.watch(changes.put)
+        gone.then(lambda: changes.put(None))
         last = None
         try:
-            while not gone.is_set():
-                try:
-                    shown = changes.get(timeout=_LOOK_S).as_dict()
-                except queue.Empty:
-                    continue
+            while (status := changes.get()) is not None:
+                shown = status.as_dict()
                 if shown != last:  # what changed may be the text, which is not told
                     reply(shown)
                 last = shown

@@ -17,6 +17,7 @@ from lysnrai_desktop.adapters.control_socket import (
     NAME,
     AlreadyRunning,
     ControlServer,
+    Gone,
     NotRunning,
     Reply,
     Request,
@@ -24,7 +25,7 @@ from lysnrai_desktop.adapters.control_socket import (
 )
 
 
-def echo(request: Request, reply: Reply, _: threading.Event) -> None:
+def echo(request: Request, reply: Reply, _: Gone) -> None:
     for n in range(request.get("times", 1)):
         reply({"verb": request["verb"], "n": n})
 
@@ -128,7 +129,7 @@ def test_a_client_that_hangs_up_is_noticed(folder: Path) -> None:
     noticed = threading.Event()
     began = threading.Event()
 
-    def wait(_: Request, reply: Reply, gone: threading.Event) -> None:
+    def wait(_: Request, reply: Reply, gone: Gone) -> None:
         reply({})
         began.set()
         if gone.wait(10.0):
@@ -146,8 +147,21 @@ def test_a_client_that_hangs_up_is_noticed(folder: Path) -> None:
     server.shut_down()
 
 
+def test_what_shall_be_done_when_the_client_goes_is_done_once_before_or_after() -> None:
+    done: list[str] = []
+    gone = Gone()
+    gone.then(lambda: done.append("before"))
+    assert done == []
+
+    gone.set()
+    gone.then(lambda: done.append("after"))
+    gone.set()
+
+    assert done == ["before", "after"]
+
+
 def test_shutting_down_ends_every_conversation(folder: Path) -> None:
-    def wait(_: Request, reply: Reply, gone: threading.Event) -> None:
+    def wait(_: Request, reply: Reply, gone: Gone) -> None:
         reply({})
         gone.wait(10.0)
 
