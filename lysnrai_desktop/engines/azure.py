@@ -284,8 +284,10 @@ class _Sessions:
     def _take_ahead(self) -> Recognition | None:
         """The one there is, if it will do."""
         ahead, self._ahead = self._ahead, None
-        if ahead is None or ahead.wish == self._wish:
-            return ahead and ahead.recognition
+        if ahead is None:
+            return None
+        if ahead.wish == self._wish:
+            return ahead.recognition
         ahead.recognition.dispose()
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import select
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -62,8 +63,11 @@ class Heard:
 
 
 class EngineProcess:
+    """Sessions have the numbers that its user gives them, plus `sessions_before`: no number is used twice."""
+
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
+        self.sessions_before = 0
         self._decoder, self._said = wire.Decoder(), list[wire.FromEngine]()
 
     def say(self, *messages: wire.FromApp) -> None:
@@ -71,24 +75,30 @@ class EngineProcess:
         self.process.stdin.write(b"".join(map(wire.encode, messages)))
 
     def start(self, session: int, from_sample: int = 0, language: str = "en", vocabulary: Sequence[str] = ()) -> None:
-        self.say(wire.Start(session, from_sample, language, tuple(vocabulary)))
+        self.say(wire.Start(session + self.sessions_before, from_sample, language, tuple(vocabulary)))
 
     def audio(self, session: int, sound: bytes, rate_hz: int = RATE_HZ) -> None:
         blocks = (sound[at : at + BLOCK_BYTES] for at in range(0, len(sound), BLOCK_BYTES))
-        self.say(*(wire.Audio(session, rate_hz, block) for block in blocks))
+        self.say(*(wire.Audio(session + self.sessions_before, rate_hz, block) for block in blocks))
+
+    def finish(self, session: int) -> None:
+        self.say(wire.Finish(session + self.sessions_before))
+
+    def cancel(self, session: int) -> None:
+        self.say(wire.Cancel(session + self.sessions_before))
 
     def dictate(self, session: int, sound: bytes, **more: object) -> Heard:
         """Say a whole take; returns what came of it."""
         self.start(session, **more)  # type: ignore[arg-type]
         self.audio(session, sound)
-        self.say(wire.Finish(session))
+        self.finish(session)
         return self.rest(session)
 
-    def rest(self, session: int, heard: Heard | None = None) -> Heard:
+    def rest(self, session: int) -> Heard:
         """What is said until the session is over."""
-        heard = heard or Heard()
+        heard = Heard()
         for message in self.messages():
-            if getattr(message, "session", session) != session:
+            if getattr(message, "session", None) != session + self.sessions_before:
                 continue
             match message:
                 case wire.Started():
@@ -116,6 +126,8 @@ class EngineProcess:
         while True:
             while self._said:
                 yield self._said.pop(0)
+            ready, _, _ = select.select([self.process.stdout], [], [], DEADLINE_S)
+            assert ready, "it says nothing"
             received = self.process.stdout.read(1 << 16)
             assert received, "it ended"
             self._said += self._decoder.feed(received)  # type: ignore[arg-type]
@@ -127,9 +139,9 @@ class EngineProcess:
 
 
 @contextmanager
-def engine_process(to: wire.Connect) -> Iterator[EngineProcess]:
+def engine_process(to: wire.Connect, command: Sequence[str] = (*HOST, "azure")) -> Iterator[EngineProcess]:
     """One that is ready. Fails unless it ends well."""
-    process = subprocess.Popen([*HOST, "azure"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
     with process:
         try:
             it = EngineProcess(process)

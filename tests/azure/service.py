@@ -11,7 +11,8 @@ service does the same was never seen.
 
 Troubles, each so many `times`, when a turn has got so much audio (positions in the stream as a whole):
 
-    of the upgrade      status (value: HTTP status), stall, slow (value: seconds), reset
+    of the upgrade      status (value: HTTP status), stall, slow (value: seconds), reset; at_s is no time here, but how
+                        many requests there were before
     of the connection   drop, close (value: code), gone (and nobody listens any more), mute, deaf
     of the turn         no_turn_start, no_turn_end, turn_end (in the middle), no_phrase, phrase (value: its status,
                         or "malformed")
@@ -38,6 +39,7 @@ from tests.desktop.processes import DEADLINE_S
 RATE_HZ = 16_000
 TICKS = 625
 """Of 100 ns, in a sample."""
+TICKS_PER_MS = 10_000
 WAV_HEADER_BYTES = 44
 BLOCK_BYTES = 3_200
 ALWAYS = 1 << 30
@@ -96,9 +98,8 @@ class Service:
         self._tls = tls
         self._sockets: set[WebSocket] = set()
         self._threads: list[threading.Thread] = []
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._server.getsockname()[1]
-        self._start(self._accept)
+        self.port = 0
+        self.listen()
 
     @property
     def endpoint(self) -> str:
@@ -109,8 +110,10 @@ class Service:
             self._troubles.append(Trouble(kind, value, at_s, times))
 
     def well_again(self) -> None:
-        with self._changed:
+        """Without troubles, and without a memory of what was."""
+        with self.change():
             self._troubles.clear()
+            self.requests, self.configs, self.turns, self.telemetry = [], [], [], 0
 
     def drop_connections(self) -> None:
         with self._changed:
@@ -164,16 +167,26 @@ class Service:
         if heard is not None:
             heard(message)
 
+    @property
+    def is_listening(self) -> bool:
+        return self._server.fileno() >= 0
+
+    def listen(self) -> None:
+        """Take connections, once more on the same port after `stop_listening`."""
+        self._server = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._server.getsockname()[1]
+        self._start(lambda server=self._server: self._accept(server))  # type: ignore[misc]
+
     def stop_listening(self) -> None:
         """From now on connections are refused."""
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
 
-    def _accept(self) -> None:
+    def _accept(self, server: socket.socket) -> None:
         while True:
             try:
-                accepted, _ = self._server.accept()
+                accepted, _ = server.accept()
             except OSError:
                 return
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -243,11 +256,11 @@ class _Connection:
                 self._azure.connected -= 1
 
     def _upgrade(self, request: Request) -> bool:
-        trouble = self._azure.take_trouble("status stall slow reset")
+        trouble = self._azure.take_trouble("status stall slow reset", (len(self._azure.requests) - 1) * RATE_HZ)
         match trouble.kind if trouble else "":
             case "status":
                 assert trouble is not None
-                self._websocket.respond(int(trouble.value), {"Retry-After": "7"})
+                self._websocket.respond(int(trouble.value), {"Retry-After": "7", "Location": self._azure.endpoint})
             case "stall":
                 for _ in self._websocket.messages():
                     pass
@@ -322,6 +335,7 @@ class _Turn:
         self._has_begun = False
         self._is_mute = False
         self._short_bytes = 0
+        self._phrase_end = turn.start
         self._hearing = azure.recognise(turn.start, self.heard)
 
     def audio(self, body: bytes) -> None:
@@ -355,7 +369,7 @@ class _Turn:
         match message:
             case wire.Voice(speaking=True):
                 self._say("speech.startDetected", {"Offset": self._ticks(self.turn.end)})
-            case wire.Partial(stable=stable, tentative=tentative):
+            case wire.Partial(stable=stable, tentative=tentative) if self.turn.end > self._phrase_end:
                 text = f"{stable.reveal()} {tentative.reveal()}".strip()
                 span = {"Offset": self._ticks(self.turn.end - RATE_HZ // 10), "Duration": RATE_HZ // 10 * TICKS}
                 self._say("speech.hypothesis", {"Text": text, **span})
@@ -367,6 +381,7 @@ class _Turn:
                 pass
 
     def _phrase(self, final: wire.Final) -> None:
+        self._phrase_end = final.end
         if self._azure.take_trouble("no_phrase", final.end):
             return
         trouble = self._azure.take_trouble("phrase", final.end)
@@ -383,7 +398,8 @@ class _Turn:
     def _end(self) -> None:
         if self._azure.take_trouble("no_turn_end"):
             return
-        end = self._ticks(self.turn.end)
+        # in whole milliseconds, rounded up: what the SDK thinks is behind it, it sends again as a turn of its own
+        end = -(-self._ticks(self.turn.end) // TICKS_PER_MS) * TICKS_PER_MS
         self._say("speech.endDetected", {"Offset": end})
         status = {"RecognitionStatus": "EndOfDictation", "DisplayText": ""}
         self._say("speech.phrase", {**status, "Offset": end, "Duration": 0})
