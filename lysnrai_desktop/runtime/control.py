@@ -35,6 +35,7 @@ INSERT_S = 30.0
 QUIT_S = 10.0
 _BACKENDS = ("auto", "azure", "local")
 """As the setting engine.backend has them."""
+
 Reply = Callable[[dict[str, Any]], None]
 
 
@@ -56,9 +57,9 @@ class Control:
     loop: DictationLoop
     inserter: Inserter | None
     quit: Callable[[], None]
-    choose_backend: Callable[[str], None] = lambda _: None
+    choose_backend: Callable[[str], None]
     """Raises Fault."""
-    look_for_key: Callable[[], None] = lambda: None
+    look_for_key: Callable[[], None]
 
     def answer(self, request: dict[str, Any], reply: Reply, gone: Gone) -> None:
         """Answer one request with one or more objects; {"error": …} for one that makes no sense."""

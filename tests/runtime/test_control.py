@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from lysnrai_desktop.adapters.control_socket import Gone
 from lysnrai_desktop.core.dictation import MicrophoneLive
+from lysnrai_desktop.core.faults import DiskReadOnly
 from lysnrai_desktop.runtime.control import Control
 from tests.runtime.test_loop import Bench
 
@@ -26,10 +27,14 @@ def bench() -> Iterator[Bench]:
     made.loop.shut_down()
 
 
+def control_of(bench: Bench, choose_backend: Callable[[str], None] = lambda _: None) -> Control:
+    return Control(bench.loop, None, lambda: None, choose_backend, lambda: choose_backend("look for the key"))
+
+
 def asked(bench: Bench, request: dict[str, Any], gone: Gone) -> tuple[threading.Thread, Answers]:
     """Ask on a thread of its own, as each client has one."""
     answers: Answers = queue.SimpleQueue()
-    control = Control(bench.loop, None, lambda: None)
+    control = control_of(bench)
     thread = threading.Thread(target=control.answer, args=(request, answers.put, gone))
     thread.start()
     return thread, answers
@@ -75,3 +80,28 @@ def test_nonsense_is_said_to_be_so(bench: Bench) -> None:
 
     assert answers.get(timeout=SOON_S) == {"error": "unknown verb"}
     thread.join(SOON_S)
+
+
+def test_an_engine_that_is_chosen_and_a_key_that_is_another_are_passed_on(bench: Bench) -> None:
+    wished: list[str] = []
+    answers: list[dict[str, Any]] = []
+    control = control_of(bench, wished.append)
+
+    for request in ({"verb": "backend", "name": "local"}, {"verb": "azure-key"}):
+        control.answer(request, answers.append, Gone())
+
+    assert wished == ["local", "look for the key"]
+    assert answers == [{}, {}]
+
+
+@pytest.mark.parametrize(
+    ("name", "answer"), [("azure", {"error": "disk.read_only"}), ("whisper", {"error": "unknown verb"})]
+)
+def test_a_choice_that_cannot_be_is_answered_with_why(bench: Bench, name: str, answer: dict[str, str]) -> None:
+    def refuse(_: str) -> None:
+        raise DiskReadOnly
+
+    answers: list[dict[str, Any]] = []
+    control_of(bench, refuse).answer({"verb": "backend", "name": name}, answers.append, Gone())
+
+    assert answers == [answer]
