@@ -27,6 +27,7 @@ def test_every_text_is_exact_and_said_to_be_inserted(
     name: str, screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(x11_receipts, "QUIET_S", 0.1)  # GTK and Tk fetch once
+    monkeypatch.setattr(x11_receipts, "LONGEST_QUIET_S", 0.3)
     inserter = X11Inserter(InsertionSettings, screen.environment["DISPLAY"])
     answers: queue.SimpleQueue[Delivered | Fault] = queue.SimpleQueue()
     with contextlib.ExitStack() as stack:

@@ -325,7 +325,7 @@ class X11Inserter:
             self._last.remember(Last(target, text, by_paste=True))
         done(outcome)
         if outcome.delivery is Delivery.INSERTED:
-            self._receipts.cease(offer, took_s)
+            self._receipts.cease(offer, target, took_s)
         for selection, was_there in former.items():
             if selection != "CLIPBOARD" or outcome.delivery is not Delivery.ON_CLIPBOARD:
                 self._selections.give_back(selection, offer, was_there)

@@ -20,10 +20,14 @@ from lysnrai_desktop.adapters.x11 import XConnection
 RECEIPT_S = 3.0
 """Longest wait for the target to fetch the text, and between two signs of its fetching it."""
 QUIET_S = 1.0
-"""The target is done when it has fetched nothing for so long. Chromium looks at the text when the keys come, and
-fetches it once more to paste it: on a busy machine there was more than 0.25 s between the two."""
+"""The target is done when it has fetched nothing for so long."""
 LONGEST_QUIET_S = 2.5
-"""A program that never stops fetching does not keep the former content from coming back."""
+"""A program that never stops fetching does not keep the former content from coming back.
+
+So long is also waited for a second look of one that names no time with its first. Chromium is one: it looks at the
+text when the keys come, and fetches it once or twice more to paste it. On a busy machine there was more than a second
+between the two: nothing was pasted, and we had a receipt.
+"""
 LONGEST_S = 10.0
 """Longest transfer. All bounds of an insertion together stay below INSERTING_S (core/dictation.py)."""
 GLANCE_S = 0.25
@@ -75,8 +79,20 @@ class Receipts:
                 return False
         return any(fetch.complete and counts(fetch) for fetch in offer.fetches)
 
-    def cease(self, offer: Offer, took_s: float) -> None:
-        """Wait until nobody fetches any more. `took_s`: until the receipt; who is slow is slow the next time, too."""
+    def cease(self, offer: Offer, target: X11Target, took_s: float) -> None:
+        """Wait until the target fetches no more.
+
+        `took_s`: until the receipt; who is slow is slow the next time, too.
+        """
         end = time.monotonic() + LONGEST_QUIET_S
-        while not self._stopping() and time.monotonic() < (due := min(end, offer.busy_at + QUIET_S + took_s)):
-            self._x.pump(deadline=due)
+        while not self._stopping():
+            seen = offer.busy_at
+            due = end if self._has_only_looked(offer, target) else min(end, seen + QUIET_S + took_s)
+            if time.monotonic() >= due:
+                return
+            self._x.pump(lambda seen=seen: offer.busy_at != seen, due)  # type: ignore[misc]
+
+    def _has_only_looked(self, offer: Offer, target: X11Target) -> bool:
+        fetches = [fetch for fetch in offer.fetches if fetch.complete and fetch.target != self._secret]
+        own = [fetch for fetch in fetches if self._windows.same_program(fetch.requestor, target.id)]
+        return len(own) == 1 and not own[0].stamp

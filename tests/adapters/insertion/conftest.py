@@ -14,6 +14,7 @@ from tests.desktop.screen import Screen
 @pytest.fixture
 def bench(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setattr(x11_receipts, "QUIET_S", 0.1)  # the programs of these tests fetch once
+    monkeypatch.setattr(x11_receipts, "LONGEST_QUIET_S", 0.3)
     made = Bench(screen)
     yield made
     made.inserter.shut_down()
