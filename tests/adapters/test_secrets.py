@@ -13,8 +13,8 @@ from lysnrai_desktop.adapters.secrets import AzureKey, Found, Keyring, Origin, f
 from lysnrai_desktop.core.faults import AzureKeyRefused, KeyringUnavailable
 from lysnrai_desktop.core.secret import Secret
 from tests.desktop.bus import session_bus
-from tests.desktop.keyring import StandIn
-from tests.desktop.processes import DEADLINE_S, call, eventually, running
+from tests.desktop.keyring import StandIn, gnome_keyring
+from tests.desktop.processes import DEADLINE_S, eventually
 
 KEY = Secret("0123456789abcdef0123456789abcdef")
 
@@ -31,23 +31,8 @@ def bus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, s
         yield environment
 
 
-def _offered(environment: dict[str, str]) -> bool:
-    names = call(
-        (
-            *("dbus-send", "--session", "--print-reply", "--dest=org.freedesktop.DBus", "/org/freedesktop/DBus"),
-            *("org.freedesktop.DBus.NameHasOwner", "string:org.freedesktop.secrets"),
-        ),
-        environment,
-    )
-    return "true" in names
-
-
 def test_a_key_goes_into_the_keyring_and_out_of_it(bus: dict[str, str], tmp_path: Path) -> None:
-    password = tmp_path / "password"
-    password.write_text("of the keyring")
-    command = ("sh", "-c", f"gnome-keyring-daemon --foreground --unlock --components=secrets < '{password}'")
-    with running(command, bus, log=tmp_path / "keyring.log"):
-        eventually(lambda: _offered(bus), "the keyring answers")
+    with gnome_keyring(tmp_path, bus):
         keyring = Keyring()
 
         keyring.write(KEY)
@@ -57,12 +42,8 @@ def test_a_key_goes_into_the_keyring_and_out_of_it(bus: dict[str, str], tmp_path
 
 
 def test_a_locked_keyring_that_can_ask_nobody_is_given_up(bus: dict[str, str], tmp_path: Path) -> None:
-    command = ("gnome-keyring-daemon", "--foreground", "--components=secrets")
-    with running(command, bus, log=tmp_path / "keyring.log"):
-        eventually(lambda: _offered(bus), "the keyring answers")
-
-        with pytest.raises(KeyringUnavailable):
-            Keyring().write(KEY)
+    with gnome_keyring(tmp_path, bus, locked=True), pytest.raises(KeyringUnavailable):
+        Keyring().write(KEY)
 
 
 def test_a_keyring_that_waits_for_its_user_is_not_waited_for_without_end() -> None:
