@@ -210,7 +210,7 @@ class App:
         self._asked = _Asked()
         self._asked.quit.connect(QApplication.quit)
         self._control = Control(
-            self._loop, self._inserter, self._asked.quit.emit, self._choices.set_backend, self._azure_key.look
+            self._loop, self._inserter, self._asked.quit.emit, self._choices.set_backend, self._look_for_key
         )
         self._tray = Tray(self._bridge)
         self._overlay = Overlay(self._bridge, wanted=lambda: settings().overlay.show)
@@ -348,6 +348,11 @@ class App:
             choose_backend=self._choices.choose_backend,
             inject=self._engines.inject if IS_TESTER else None,
         )
+
+    def _look_for_key(self) -> None:
+        """Any thread. It may be the same key, and accepted now."""
+        self._engines.key_changed()
+        self._azure_key.look()
 
     def _copy_last(self) -> None:
         if self._inserter is not None and self._loop.last_text:
