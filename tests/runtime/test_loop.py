@@ -14,6 +14,7 @@ from lysnrai_desktop.core import usage
 from lysnrai_desktop.core.audio import Block, Device
 from lysnrai_desktop.core.combo import Combo
 from lysnrai_desktop.core.dictation import (
+    AzureChanged,
     Cancel,
     Delivery,
     EngineDone,
@@ -569,6 +570,46 @@ def test_trouble_outside_a_dictation_is_told_and_shown(bench: Bench) -> None:
 
     assert bench.screen.told == ["hotkey.taken"]
     assert (bench.loop.status.fault, bench.loop.status.engine) == ("hotkey.taken", "whisper:ready")
+
+
+def test_the_status_is_that_of_the_engine_that_is_asked(bench: Bench) -> None:
+    bench.feed(EngineState(WHISPER, "ready", "base"), EngineState(AZURE, "starting", ""))
+    assert (bench.loop.status.engine, bench.loop.status.model) == ("whisper:ready", "base")
+    bench.feed(AzureChanged(99.0, ""))
+    assert (bench.loop.status.engine, bench.loop.status.model) == ("azure:starting", "")
+
+    bench.feed(Start(100.0), MicrophoneLive(1, 100.1))
+    assert (bench.loop.status.backend, bench.loop.status.backend_reason) == ("azure", "")
+    bench.feed(EngineFailed(1, 101.0, "azure.lost"))
+
+    shown = bench.loop.status.as_dict()
+    assert (shown["engine"], shown["backend"], shown["backend_reason"]) == ("whisper:ready", "whisper", "azure.lost")
+    bench.feed(Cancel(102.0))
+    assert (bench.loop.status.engine, bench.loop.status.backend) == ("azure:starting", "")
+
+
+def test_whoever_follows_hears_the_same_take_in_the_language_of_the_hotkey() -> None:
+    bench = Bench(Settings(hotkey=HotkeySettings(mode="toggle", languages={"de": "f7"})))
+    bench.feed(AzureChanged(99.0, ""), Edge(True, 100.0, "languages.de"), MicrophoneLive(1, 100.1))
+    bench.feed(Final(1, 102.0, HELLO), EngineFailed(1, 103.0, "azure.lost"))
+
+    assert bench.azure.calls == [("start base from 0", 1), ("cancel", 1)]
+    assert bench.engine.calls == [("warm base", 0), ("start base from 48000", 1)]
+    assert bench.engine.takes[1] is bench.azure.takes[1]
+    assert (bench.azure.languages, bench.engine.languages) == (["de"], ["de"])
+    assert (bench.azure.attempts, bench.engine.attempts) == ([1], [2])
+
+
+@pytest.mark.logs("a bug ended dictation 1 at OpenMicrophone")
+def test_a_bug_lets_go_of_every_engine_and_forgets_nothing_about_the_service(bench: Bench) -> None:
+    bench.microphone.refusal = ZeroDivisionError()
+    bench.feed(AzureChanged(99.0, ""), Start(100.0))
+    assert [engine.calls[-1] for engine in (bench.engine, bench.azure)] == [("cancel", 1)] * 2
+    bench.microphone.refusal = None
+
+    bench.feed(Start(110.0))
+
+    assert bench.loop.status.backend == "azure"
 
 
 def test_watchers_get_the_present_status_and_every_change(bench: Bench) -> None:
