@@ -18,7 +18,7 @@ from lysnrai_desktop.adapters.usage_telemetry import QUEUE_FILE, UsageTelemetry,
 from lysnrai_desktop.core import usage
 from lysnrai_desktop.core.settings import TelemetrySettings
 from telemetry import inspect
-from telemetry.testing import PRODUCT_KEY, Service
+from telemetry.testing import PRODUCT_KEY, Service, lies
 from tests.desktop.processes import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -185,6 +185,28 @@ def test_nothing_is_sent_without_an_address_and_everything_with_one(tmp_path: Pa
         assert service.wait_for(lambda: len(service.events) == 1)
         made.shut_down()
         assert [event["eventName"] for event in service.events.values()] == ["dictation_failed"]
+
+
+def test_off_in_the_app_ends_what_the_command_line_is_sending(tmp_path: Path, make: Made) -> None:
+    app = make()
+    app.obey(ALL)
+    app.record(FAILED)
+    eventually(lambda: names(tmp_path) == ["dictation_failed"], "it is recorded")
+    with Service() as service:
+        service.lie(lies.silence)
+        (tmp_path / "settings.toml").write_text(f'[telemetry]\nurl = "{service.url}"\nproduct_key = "{PRODUCT_KEY}"\n')
+        flush = [sys.executable, "-m", "lysnrai_desktop", "telemetry", "flush"]
+        with subprocess.Popen(flush, env={**os.environ, "LYSNRAI_HOME": str(tmp_path)}, cwd=ROOT) as flushing:
+            assert service.wait_for(lambda: "POST /events" in service.paths)
+
+            app.obey(OFF)
+
+            assert service.wait_for(lambda: len(service.left) == 1)
+            assert flushing.wait(20.0) == 0
+        assert service.paths.count("POST /events") == 1
+        assert not service.events
+    app.shut_down()
+    assert names(tmp_path) == []
 
 
 def test_an_install_that_the_service_has_erased_must_be_agreed_to_anew(tmp_path: Path, make: Made) -> None:
