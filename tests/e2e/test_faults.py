@@ -7,6 +7,7 @@ moments.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import random
 import re
@@ -63,12 +64,12 @@ def app_home(app: App) -> Path:
 
 
 def start(app: App) -> None:
-    app.lysnrai("start")
+    app.ask("start")
     app.until("recording")
 
 
 def stop(app: App) -> None:
-    app.lysnrai("stop")
+    app.ask("stop")
 
 
 @contextlib.contextmanager
@@ -90,7 +91,7 @@ def test_where_there_is_no_microphone_it_says_so_and_finds_the_one_plugged_in_th
 ) -> None:
     desktop.sound.unplug()
     try:
-        app.lysnrai("start")
+        app.ask("start")
         told(desktop, app, "microphone.missing")
         assert app.status()["state"] == "idle"
     finally:
@@ -98,6 +99,20 @@ def test_where_there_is_no_microphone_it_says_so_and_finds_the_one_plugged_in_th
 
     hold(desktop, app, short[1])
     arrived(app, editor, short[0])
+
+
+def test_a_sound_server_that_does_not_let_the_app_in_denies_the_microphone(
+    desktop: VirtualDesktop, models: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "cookie").write_bytes(bytes(256))
+    with desktop.sound.guarded() as address:
+        refused = {"PULSE_SERVER": address, "PULSE_COOKIE": str(tmp_path / "cookie")}
+        shut_out = dataclasses.replace(desktop, environment={**desktop.environment, **refused})
+        with running_app(shut_out, SETTINGS, home=tmp_path / "home", models=models) as app:
+            app.ask("start")
+
+            told(desktop, app, "microphone.denied")
+            assert app.status()["state"] == "idle"
 
 
 def test_a_muted_microphone_is_told_at_once_and_recording_goes_on(
@@ -195,7 +210,7 @@ def test_the_sound_of_readiness_comes_when_sound_arrives_and_not_before(desktop:
     with heard.open("wb") as file, running(command, desktop.sound.environment, stdout=file.fileno()):
         desktop.sound.suspend(on=True)
         try:
-            app.lysnrai("start")
+            app.ask("start")
             app.until("arming")
             with pytest.raises(NotInTime):
                 eventually(lambda: any(heard.read_bytes()), "a cue too early", 1.5)
@@ -205,7 +220,7 @@ def test_the_sound_of_readiness_comes_when_sound_arrives_and_not_before(desktop:
 
         app.until("recording")
         eventually(lambda: any(heard.read_bytes()), "the cue")
-    app.lysnrai("cancel")
+    app.ask("cancel")
 
 
 def test_a_key_let_go_before_the_microphone_was_ready_records_what_comes_and_says_so(
@@ -213,8 +228,8 @@ def test_a_key_let_go_before_the_microphone_was_ready_records_what_comes_and_say
 ) -> None:
     desktop.sound.suspend(on=True)
     try:
-        app.lysnrai("start")
-        app.lysnrai("stop")
+        app.ask("start")
+        app.ask("stop")
         assert app.status()["state"] == "arming"
     finally:
         desktop.sound.suspend(on=False)
@@ -242,13 +257,13 @@ def test_a_warm_microphone_has_what_was_said_just_before_the_key(desktop: Virtua
         take = app_home(app) / "takes" / f"{app.status()['take']}.wav"
         with wave.open(str(take)) as file:
             loudest = np.abs(np.frombuffer(file.readframes(RATE_HZ // 2), "<i2")).max()
-        app.lysnrai("cancel")
+        app.ask("cancel")
         app.until("idle")
         return bool(loudest > 9_000)
 
     with setting(app, SETTINGS + "[recording]\nwarm_s = 60.0\ncues = false\n"):
         start(app)
-        app.lysnrai("cancel")
+        app.ask("cancel")
         app.until("idle")
 
         eventually(heard_before_the_key, "the click before the key")
@@ -273,6 +288,16 @@ def finishing(desktop: VirtualDesktop, app: App, spoken: Path, hit: Callable[[],
     hit()
 
 
+def loading(desktop: VirtualDesktop, app: App, spoken: Path, hit: Callable[[], None]) -> None:
+    """The first engine is gone, and the next one is hit before it has its model."""
+    (first,) = engines(app)
+    os.kill(first, signal.SIGKILL)
+    eventually(lambda: set(engines(app)) - {first}, "another is started")
+    hit()
+    desktop.sound.speak(spoken)
+    stop(app)
+
+
 def kill(engine: int) -> None:
     os.kill(engine, signal.SIGKILL)
 
@@ -293,11 +318,15 @@ HITS: list[tuple[Phase, Hit, int]] = [
     (finishing, kill, 0),
     (listening, stand_still, 0),
     (finishing, stand_still, 0),
+    (loading, stand_still, 0),
     (listening, starve, 0),
 ]
 if FULL:
     HITS = [
-        (phase, hit, chance) for phase in (listening, finishing) for hit in (kill, stand_still) for chance in range(10)
+        (phase, hit, chance)
+        for phase in (listening, finishing, loading)
+        for hit in (kill, stand_still)
+        for chance in range(10)
     ]
 
 
@@ -306,19 +335,21 @@ def test_an_engine_that_breaks_is_replaced_and_each_word_is_written_once(
     desktop: VirtualDesktop, app: App, editor: QtEditor, short: Spoken, phase: Phase, hit: Hit, chance: int
 ) -> None:
     start(app)
-    (first,) = engines(app)
+    broken: list[int] = []
 
     def happen() -> None:
         time.sleep(random.Random(chance).uniform(0.0, 1.5) if FULL else 0.0)
-        with contextlib.suppress(ProcessLookupError):
-            hit(first)
+        broken.extend(engines(app))
+        for engine in broken:
+            with contextlib.suppress(ProcessLookupError):
+                hit(engine)
 
     phase(desktop, app, short[1], happen)
 
     assert app.until("idle")["outcome"] in ("inserted", "probably_inserted")
     await_text(editor, said(short[0]), "what was said, once")
     if not FULL:
-        assert engines(app) != [first]
+        assert not set(engines(app)) & set(broken)
 
 
 @pytest.mark.parametrize("code", ["model.missing", "model.damaged"])
@@ -331,7 +362,7 @@ def test_an_engine_that_cannot_start_keeps_the_take_and_says_why(
         (tmp_path / "own" / "model.bin").unlink()
         (tmp_path / "own" / "model.bin").write_bytes(b"not a model")
     with setting(app, f'[engine]\nmodel = "{model}"\n'):
-        app.lysnrai("start")
+        app.ask("start")
         told(desktop, app, code)
         app.until("recording") if app.status()["state"] == "arming" else None
         desktop.sound.speak(short[1])
