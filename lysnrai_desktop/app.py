@@ -69,7 +69,8 @@ from lysnrai_desktop.core.settings import Settings, changes
 from lysnrai_desktop.runtime.control import Control
 from lysnrai_desktop.runtime.engine_kinds import azure, whisper
 from lysnrai_desktop.runtime.engines import Engines
-from lysnrai_desktop.runtime.loop import DictationLoop, Item, Ports, RecordsFrom, Trouble
+from lysnrai_desktop.runtime.items import Item, RecordsFrom, Trouble
+from lysnrai_desktop.runtime.loop import DictationLoop, Ports
 from lysnrai_desktop.runtime.models import Models, load_catalogue, models_dir
 from lysnrai_desktop.runtime.recovery import Recovery
 from lysnrai_desktop.ui import texts

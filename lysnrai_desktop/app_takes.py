@@ -18,7 +18,7 @@ from lysnrai_desktop.core.settings import Settings
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.core.takes import TakeRecord
 from lysnrai_desktop.ports import Inserter, Usage
-from lysnrai_desktop.runtime.loop import Item, Recovered
+from lysnrai_desktop.runtime.items import Item, Recovered
 from lysnrai_desktop.ui import texts
 from lysnrai_desktop.ui.bridge import Bridge, Choice, Choices
 

@@ -13,7 +13,7 @@ from lysnrai_desktop.core import usage
 from lysnrai_desktop.core.faults import Fault, InsertUnavailable
 from lysnrai_desktop.core.settings import Settings
 from lysnrai_desktop.core.speech import SpokenText
-from lysnrai_desktop.runtime.loop import Item, Recovered
+from lysnrai_desktop.runtime.items import Item, Recovered
 from tests.fakes.inserter import FakeInserter
 from tests.fakes.usage import FakeUsage
 from tests.ui.wishing import WishList

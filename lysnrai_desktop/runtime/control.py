@@ -27,7 +27,8 @@ from lysnrai_desktop.core.insertion import Undone
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.core.status import Status
 from lysnrai_desktop.ports import Delivered, Inserter
-from lysnrai_desktop.runtime.loop import DictationLoop, Item, Toggle
+from lysnrai_desktop.runtime.items import Item, Toggle
+from lysnrai_desktop.runtime.loop import DictationLoop
 
 WISHES: dict[object, Callable[[float], Item]] = {"toggle": Toggle, "start": Start, "stop": Stop, "cancel": Cancel}
 INSERT_S = 30.0

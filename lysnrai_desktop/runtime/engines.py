@@ -23,7 +23,7 @@ from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.ports import Post
 from lysnrai_desktop.runtime.engine_kinds import EngineKind
 from lysnrai_desktop.runtime.engine_link import EngineLink
-from lysnrai_desktop.runtime.loop import EngineState, Item, Partial
+from lysnrai_desktop.runtime.items import EngineState, Item, Partial
 
 _OF_THE_SERVICE = ("azure.", "engine.language", "engine.vocabulary")
 """What begins so is told to Azure, which may take what it refused before."""

@@ -20,7 +20,8 @@ from lysnrai_desktop.core.failover import Backend
 from lysnrai_desktop.core.status import Status
 from lysnrai_desktop.runtime.engine_kinds import whisper
 from lysnrai_desktop.runtime.engine_link import EngineLink
-from lysnrai_desktop.runtime.loop import DictationLoop, Item, Partial, Ports
+from lysnrai_desktop.runtime.items import Item, Partial
+from lysnrai_desktop.runtime.loop import DictationLoop, Ports
 from tests.desktop.processes import eventually
 from tests.fakes.inserter import FakeInserter, FakeWindow
 from tests.fakes.microphone import FakeMicrophone

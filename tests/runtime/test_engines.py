@@ -19,7 +19,8 @@ from lysnrai_desktop.core.secret import Secret
 from lysnrai_desktop.core.settings import AzureSettings, EngineSettings, Settings
 from lysnrai_desktop.runtime.engine_kinds import azure, whisper
 from lysnrai_desktop.runtime.engines import Engines
-from lysnrai_desktop.runtime.loop import DictationLoop, EngineState, Item, Ports
+from lysnrai_desktop.runtime.items import EngineState, Item
+from lysnrai_desktop.runtime.loop import DictationLoop, Ports
 from tests.desktop.processes import eventually
 from tests.fakes.inserter import FakeInserter, FakeWindow
 from tests.fakes.journal import FakeJournal

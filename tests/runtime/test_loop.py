@@ -37,7 +37,8 @@ from lysnrai_desktop.core.settings import HotkeySettings, RecordingSettings, Set
 from lysnrai_desktop.core.speech import Segment, SpokenText
 from lysnrai_desktop.core.status import Status
 from lysnrai_desktop.ports import BlockSink, Delivered, Target
-from lysnrai_desktop.runtime.loop import DictationLoop, EngineState, Item, Partial, Ports, RecordsFrom, Toggle, Trouble
+from lysnrai_desktop.runtime.items import EngineState, Item, Partial, RecordsFrom, Toggle, Trouble
+from lysnrai_desktop.runtime.loop import DictationLoop, Ports
 from tests.fakes.engine import FakeEngine
 from tests.fakes.screen import FakeScreen
 from tests.fakes.usage import FakeUsage
