@@ -42,12 +42,9 @@ class Agreement:
         return replace(self, stable=stable, tentative=words[len(stable) :], _last=words)
 
     @property
-    def stable_text(self) -> str:
-        return "".join(self.stable).strip()
-
-    @property
-    def tentative_text(self) -> str:
-        return "".join(self.tentative).strip()
+    def texts(self) -> tuple[str, str]:
+        """What stays, and what follows."""
+        return "".join(self.stable).strip(), "".join(self.tentative).strip()
 
 
 def split(text: str) -> tuple[str, ...]:

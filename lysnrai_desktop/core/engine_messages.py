@@ -178,10 +178,13 @@ class Voice:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """What has been understood behind the last Final; may change."""
+    """What has been understood behind the last Final: for people to watch, in place of the Partial before."""
 
     session: int
-    text: SpokenText
+    stable: SpokenText
+    """What later Partials of the same piece will begin with."""
+    tentative: SpokenText
+    """What follows, and may change."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,10 @@
     audio ─▶ resample ─▶ Silero ─▶ core/endpointing ─┬─ Voice ──▶ said at once
                                                      ├─ Lull ───▶ Guess      what there is, if it is all
                                                      └─ Cut ────▶ Piece
-                                   core/pace ──────────────────▶ Glimpse    what there is, while somebody speaks on
+                                   core/pace ──────────────────▶ Glimpse    what there is, while somebody goes on
 
 Where to cut and when a glimpse is worth it is decided in core. What is decided here: which samples a piece has.
-At most one guess or glimpse is waiting or being read; it is void as soon as there is something better.
+A guess is void as soon as somebody goes on, a glimpse as soon as the piece is whole.
 
 Imports: core. May be imported by: whisper.
 """
@@ -21,7 +21,8 @@ import soxr
 from lysnrai_desktop.core import endpointing, engine_messages as wire, pace
 from lysnrai_desktop.core.endpointing import STEP_S, Cut, Listening, Lull, Voice
 from lysnrai_desktop.engines.engine import Say
-from lysnrai_desktop.engines.pieces import End, Glimpse, Guess, Piece, Session, Sound, Work
+from lysnrai_desktop.engines.glimpser import Glimpser
+from lysnrai_desktop.engines.pieces import End, Glimpse, Guess, Piece, Session, Shown, Sound, Work
 from lysnrai_desktop.engines.silero import RATE_HZ, STEP, Silero
 
 BEFORE_S = 0.5
@@ -32,8 +33,8 @@ as it is taken: nobody watches its words appear."""
 
 
 class Ear:
-    def __init__(self, start: wire.Start, session: Session, say: Say, work: Work) -> None:
-        self._session, self._say, self._work = session, say, work
+    def __init__(self, start: wire.Start, session: Session, say: Say, work: Work, glimpser: Glimpser) -> None:
+        self._session, self._say, self._work, self._glimpser = session, say, work, glimpser
         self._from_sample = self._final = start.from_sample
         self._received = 0
         self._rate_hz = RATE_HZ
@@ -45,10 +46,14 @@ class Ear:
         self._heard = 0
         self._spoken = 0
         """Where the speech of the last piece ended."""
-        self._ahead: Guess | Glimpse | None = None
-        """What of the present piece is read before it is whole."""
-        self._read_ahead_s = 0.0
-        """How much speech of it that was."""
+        self._shown = Shown(session, say)
+        self._guess: Guess | None = None
+        """That of the present silence, as long as it has not become a piece."""
+        self._glimpse: Glimpse | None = None
+        self._glimpsed = 0
+        """When the last one was asked for."""
+        self._ahead_s = 0.0
+        """How much speech of the present piece was to be read ahead, by guess or glimpse."""
 
     def audio(self, audio: wire.Audio) -> None:
         samples = np.frombuffer(audio.pcm, "<i2").astype(np.float32) / np.float32(32768)
@@ -60,7 +65,7 @@ class Ear:
             samples = self._resampler.resample_chunk(samples)
         self._hear(samples)
         if len(samples) < LIVE_S * RATE_HZ:
-            self._glimpse()
+            self._look()
 
     def finish(self) -> None:
         if self._resampler is not None:
@@ -84,8 +89,7 @@ class Ear:
             self._listening, decisions = endpointing.listen(self._listening, probability)
             if self._listening.last != silent_since:
                 lull = None
-                if isinstance(self._ahead, Guess):
-                    self._ahead.void = True
+                self._drop_guess()
             for decision in decisions:
                 match decision:
                     case Voice(speaking=speaking):
@@ -96,31 +100,37 @@ class Ear:
                         lull = None
                         self._cut(decision)
         if lull is not None:  # and it lasts: a file is read faster than anybody goes on
-            self._read_ahead(Guess(self._piece(lull)))
+            self._guess = Guess(self._piece(lull), self._shown)
+            self._ahead_s = _speech_s(self._guess.piece)
+            self._work.todo.put(self._guess)
 
-    def _glimpse(self) -> None:
-        listening = self._listening
-        if not listening.speaking or listening.first is None or (self._ahead is not None and not self._ahead.void):
+    def _drop_guess(self) -> None:
+        if self._guess is not None:
+            self._guess.void = True
+            self._guess = None
+
+    def _look(self) -> None:
+        """Have a glimpse of what is being said, if it is worth it."""
+        listening, glimpser = self._listening, self._glimpser
+        if not glimpser.is_ready or not listening.speaking or listening.first is None:
+            return
+        if self._guess is not None or (self._glimpse is not None and not self._glimpse.void):
             return
         speech_s = (listening.last - listening.first) * STEP_S
-        if pace.is_due(speech_s, speech_s - self._read_ahead_s, self._work.took_s, _load()):
-            self._read_ahead(Glimpse(self._piece(endpointing.finish(listening, self._heard / RATE_HZ))))
-
-    def _read_ahead(self, work: Guess | Glimpse) -> None:
-        self._forget_glimpse()
-        self._ahead = work
-        first, behind = work.piece.speech or (0, 0)
-        self._read_ahead_s = (behind - first) / RATE_HZ
-        self._work.todo.put(work)
-
-    def _forget_glimpse(self) -> None:
-        if isinstance(self._ahead, Glimpse):
-            self._ahead.void = True
+        since_s = (self._heard - self._glimpsed) / RATE_HZ
+        if pace.is_due(speech_s, speech_s - self._ahead_s, since_s, glimpser.took_s, _load()):
+            piece = self._piece(endpointing.finish(listening, self._heard / RATE_HZ))
+            self._glimpse = Glimpse(piece, self._shown)
+            self._glimpsed, self._ahead_s = self._heard, _speech_s(piece)
+            glimpser.ask(self._glimpse)
 
     def _cut(self, cut: Cut, last: bool = False) -> None:
         piece = self._piece(cut, last)
-        self._forget_glimpse()
-        self._ahead, self._read_ahead_s = None, 0.0
+        self._shown.end()
+        self._shown = Shown(self._session, self._say)
+        if self._glimpse is not None:
+            self._glimpse.void = True
+        self._guess, self._ahead_s = None, 0.0
         self._work.todo.put(piece)
         self._final = piece.end
         if piece.speech is not None:
@@ -138,6 +148,11 @@ class Ear:
             speech = (first, behind)
         end = self._from_sample + (self._received if last else round(cut.end_s * self._rate_hz))
         return Piece(self._session, self._final, end, sound, speech, max(0, self._spoken - self._parts_at))
+
+
+def _speech_s(piece: Piece) -> float:
+    first, behind = piece.speech or (0, 0)
+    return (behind - first) / RATE_HZ
 
 
 def _load() -> float:

@@ -3,18 +3,13 @@
 Temperature is 0: a doubtful reading is tried again in another way, never at random; if the encoder had seen a short
 window (splicing.py), then on a full one.
 
-A draft is what an earlier reading of the same speech, before it went on, said. The decoder judges a whole draft in one
-step, about the time of two words: what it finds likely, now that the encoder heard more, it takes over, and goes on
-from there by itself. So the time that a reading takes depends on what is new in it, not on how long it is.
-
-Imports: core, splicing. May be imported by: reader, whisper, calibration.
+Imports: core, splicing. May be imported by: reader, glimpser, whisper, calibration.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,25 +31,10 @@ MAX_THREADS = 4
 FIRST_TOKENS, TOKENS_PER_S, MAX_LIMIT = 40, 30, 200
 """Far more than is ever said, Hindi with its three tokens a letter included; but a short piece that turns into endless
 repeats ends in 2 s instead of 15 (measured). Above MAX_LIMIT a prompt might not fit beside them: no limit then."""
-LIKELY = 0.5
-"""What is likelier than all else together is what the decoder would have said by itself."""
-
 tqdm.monitor_interval = 0  # no thread that wakes for a progress bar nobody sees
 
 _FILES = ("config.json", "model.bin", "tokenizer.json")
 _VOCABULARIES = ("vocabulary.txt", "vocabulary.json")
-
-
-class BrokenOff(Exception):
-    """Nobody wants this reading any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Generated:
-    """What `generate_segments` looks at."""
-
-    sequences_ids: list[list[int]]
-    no_speech_prob: float
 
 
 class Model(WhisperModel):  # type: ignore[misc]
@@ -63,17 +43,12 @@ class Model(WhisperModel):  # type: ignore[misc]
     beam = 5
     _in_full = False
     _last: tuple[bool, Any, Any] | None = None
-    _draft: Sequence[int] = ()
-    _tokens: tuple[int, ...] = ()
-    """Of the first window."""
-    _unwanted: Callable[[], bool] | None = None
 
     def encode(self, features: Any) -> Any:
         """Remembers its last answer: the language and the text of a piece are read off the same one."""
         in_full = self._in_full or self.padding is None
         if self._last is None or self._last[0] is not in_full or not np.array_equal(self._last[1], features):
             self._last = (in_full, features, self._encode(features, None if in_full else self.padding))
-        self._go_on()
         return self._last[2]
 
     def _encode(self, features: Any, padding: Padding | None) -> Any:
@@ -95,38 +70,34 @@ class Model(WhisperModel):  # type: ignore[misc]
         language: str,
         prompt: str = "",
         *,
+        beam: int = 0,
         doubted: bool = False,
-        draft: Sequence[int] = (),
-        unwanted: Callable[[], bool] | None = None,
     ) -> Reading:
         """What is said in a piece.
 
         Args:
-            sound: the piece; speech begins in its first second.
+            sound: the piece; 30 s at most.
             speech_s: how much speech there is in it.
             language: as the model calls it.
             prompt: shown to the model beforehand.
+            beam: how many readings the decoder follows at a time; 0: as many as this model usually does.
             doubted: read it in another way than before.
-            draft: tokens of an earlier reading of a sound that this one begins with.
-            unwanted: asked between two steps; if so, BrokenOff is raised.
         """
-        self._in_full, self._draft, self._unwanted, self._tokens = doubted, draft, unwanted, ()
+        self._in_full = doubted
         limit = round(FIRST_TOKENS + TOKENS_PER_S * speech_s)
         otherwise: dict[str, Any] = {"no_speech_threshold": None, "no_repeat_ngram_size": 4} if doubted else {}
-        try:
-            found, _ = self.transcribe(
-                sound,
-                language=language,
-                beam_size=self.beam,
-                temperature=0.0,
-                condition_on_previous_text=False,
-                initial_prompt=prompt or None,
-                max_new_tokens=limit if limit <= MAX_LIMIT else None,
-                **otherwise,
-            )
-            segments = list(found)
-        finally:
-            self._in_full, self._draft, self._unwanted = False, (), None
+        found, _ = self.transcribe(
+            sound,
+            language=language,
+            beam_size=beam or self.beam,
+            temperature=0.0,
+            condition_on_previous_text=False,
+            initial_prompt=prompt or None,
+            max_new_tokens=limit if limit <= MAX_LIMIT else None,
+            **otherwise,
+        )
+        segments = list(found)
+        self._in_full = False
         if not segments:
             return Reading(SpokenText(), speech_s)
         return Reading(
@@ -134,48 +105,11 @@ class Model(WhisperModel):  # type: ignore[misc]
             speech_s,
             min(segment.avg_logprob for segment in segments),
             max(segment.compression_ratio for segment in segments),
-            self._tokens,
         )
-
-    def generate_with_fallback(self, encoder_output: Any, prompt: list[int], tokenizer: Any, options: Any) -> Any:
-        """Begins with what is likely of the draft."""
-        draft, self._draft = self._draft, ()  # of the first window alone
-        kept, logprob = self._likely(encoder_output, prompt, tokenizer, draft) if draft else ([], 0.0)
-        result, average, temperature, compression = super().generate_with_fallback(
-            encoder_output, [*prompt, *kept], tokenizer, options
-        )
-        new = result.sequences_ids[0]
-        tokens = [*kept, *new]
-        if not self._tokens:
-            self._tokens = tuple(tokens)
-        self._go_on()
-        average = (average * (len(new) + 1) + logprob) / (len(tokens) + 1)
-        return _Generated([tokens], result.no_speech_prob), average, temperature, compression
-
-    def _likely(self, encoded: Any, prompt: list[int], tokenizer: Any, draft: Sequence[int]) -> tuple[list[int], float]:
-        """How far the draft may stand, and its logarithmic probability up to there."""
-        words = [token for token in draft if token < tokenizer.eot]
-        (judged,) = self.model.align(encoded, prompt, [words], self.feature_extractor.nb_max_frames)
-        self._go_on()
-        probabilities = iter(judged.text_token_probs)
-        kept: list[int] = []
-        total = 0.0
-        for token in draft:
-            if token < tokenizer.eot:
-                if (probability := next(probabilities)) < LIKELY:
-                    break
-                total += float(np.log(probability))
-            kept.append(token)
-        while kept and kept[-1] >= tokenizer.eot:  # where the draft's sound ended, this one goes on
-            kept.pop()
-        return kept, total
-
-    def _go_on(self) -> None:
-        if self._unwanted is not None and self._unwanted():
-            raise BrokenOff
 
     def read_sentence(self) -> str:
-        """Read the one that is known."""
+        """Read the one that is known, all of it anew."""
+        self._last = None
         sound = splicing.sentence()
         return self.read(sound, len(sound) / RATE_HZ, "en").text.reveal()
 

@@ -96,7 +96,7 @@ class _Hearing:
             self._happen()
             if self._end % self._rate_hz == 0:
                 self._say_final()
-        self._say(wire.Partial(self._session, self._number()))
+        self._say(wire.Partial(self._session, SpokenText(), self._number()))
 
     def finish(self) -> None:
         if self._end > self._final:

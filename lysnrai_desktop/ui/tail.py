@@ -54,10 +54,10 @@ class Tail:
     def draw(self, painter: QPainter, x: float, y: float, tentative: QColor) -> None:
         """In the painter's pen colour, the end in that of what is tentative; x, y: the upper left corner."""
         end = QTextLayout.FormatRange()
-        end.start, end.length = len(self.shown) - len(self.shown_tentative), len(self.shown_tentative)  # type: ignore[attr-defined]
+        end.start, end.length = len(self.shown) - len(self.shown_tentative), len(self.shown_tentative)
         other = QTextCharFormat()
         other.setForeground(tentative)
-        end.format = other  # type: ignore[attr-defined]
+        end.format = other
         self._layout.draw(painter, QPointF(x, y), [end] if self.shown_tentative else [])
 
     def _lay_out(self, text: str) -> None:

@@ -23,7 +23,7 @@ import numpy as np
 from faster_whisper import WhisperModel
 
 from lysnrai_desktop.core import engine_messages as wire
-from lysnrai_desktop.engines import splicing, whisper
+from lysnrai_desktop.engines import model as models, splicing, whisper
 from lysnrai_desktop.runtime.model_files import sha256
 from tests import speech
 from tests.fixtures_models import prepared
@@ -79,7 +79,7 @@ def recordings(language: str, count: int, tuning: bool = False) -> list[speech.C
 def compare(name: str, clips: Sequence[speech.Clip]) -> list[Read]:
     """Both ways by turns, in one process."""
     said: queue.SimpleQueue[wire.FromEngine] = queue.SimpleQueue()
-    engine, model = whisper.WhisperEngine(said.put), whisper._load(wire.Load(str(prepared(name)), "cpu", "int8", 2))
+    engine, model = whisper.WhisperEngine(said.put), models.load(wire.Load(str(prepared(name)), "cpu", "int8", 2))
     padding = model.padding
     assert padding is not None, "the catalogue does not say `spliced`"
     engine.use(model)

@@ -30,7 +30,7 @@ messages: st.SearchStrategy[wire.Message] = st.one_of(
     st.builds(wire.Ready, texts, texts),
     st.builds(wire.Started, numbers),
     st.builds(wire.Voice, numbers, st.booleans()),
-    st.builds(wire.Partial, numbers, spoken),
+    st.builds(wire.Partial, numbers, spoken, spoken),
     st.builds(wire.Final, numbers, st.integers(0, 2**50), st.integers(0, 2**50), spoken, texts),
     st.builds(wire.Done, numbers),
     st.builds(wire.Failed, numbers, texts),
@@ -114,7 +114,7 @@ def test_a_frame_that_has_not_wholly_come_is_waited_for() -> None:
 
 @given(st.text(min_size=4, alphabet=st.characters(categories=["Lo"])))
 def test_a_printed_message_does_not_say_what_was_spoken(secret: str) -> None:
-    final, partial = wire.Final(1, 0, 1, SpokenText(secret), "en"), wire.Partial(1, SpokenText(secret))
+    final, partial = wire.Final(1, 0, 1, SpokenText(secret), "en"), wire.Partial(1, SpokenText(secret), SpokenText(secret))
 
     assert secret not in f"{final!r} {partial!r} {final} {partial}"
 

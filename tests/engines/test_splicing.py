@@ -13,7 +13,9 @@ from hypothesis import given, strategies as st
 from numpy.typing import NDArray
 
 from lysnrai_desktop.core import engine_messages as wire
-from lysnrai_desktop.engines import splicing, whisper
+from lysnrai_desktop.engines import model as models, pieces, splicing
+from lysnrai_desktop.engines.model import Model
+from lysnrai_desktop.engines.reader import COLD_S, Reader
 from tests import speech
 from tests.fixtures_models import prepared
 
@@ -22,8 +24,8 @@ FRAMES = 3000
 INT8 = "int8_float32"
 
 
-def loaded(folder: Path) -> whisper._Model:
-    return whisper._load(wire.Load(str(folder), "cpu", "int8", 2))
+def loaded(folder: Path) -> Model:
+    return models.load(wire.Load(str(folder), "cpu", "int8", 2))
 
 
 def linked(folder: Path, to: Path) -> Path:
@@ -44,7 +46,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     lengths: list[int] = []
     real = WhisperModel.encode
 
-    def encode(self: whisper._Model, features: NDArray[np.float32]) -> Any:
+    def encode(self: Model, features: NDArray[np.float32]) -> Any:
         lengths.append(features.shape[-1])
         return real(self, features)
 
@@ -52,7 +54,7 @@ def encoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return lengths
 
 
-def reading(model: whisper._Model, clip: speech.Clip, doubted: bool = False) -> str:
+def reading(model: Model, clip: speech.Clip, doubted: bool = False) -> str:
     sound = speech.samples(clip)
     return speech.normalise(model.read(sound, clip.duration_s, clip.language, doubted=doubted).text.reveal())
 
@@ -120,12 +122,29 @@ def test_a_model_has_read_before_anybody_speaks(tiny_en: Path, encoded: list[int
     def wanted() -> bool:
         raise Up
 
-    work: whisper._Work = queue.SimpleQueue()
-    work.put(whisper._Session(1, wanted, ("en",), ""))
+    work = pieces.Work()
+    work.todo.put(pieces.Session(1, wanted, ("en",), ""))
     with pytest.raises(Up):
-        whisper._Reader(model, queue.SimpleQueue[wire.FromEngine]().put).run(work)
+        Reader(model, queue.SimpleQueue[wire.FromEngine]().put, work).run()
 
     assert len(encoded) == 1
+
+
+def test_a_model_that_has_not_read_for_long_reads_while_the_first_words_are_spoken(
+    tiny_en: Path, encoded: list[int]
+) -> None:
+    """The computer may have slept."""
+    model = loaded(tiny_en)
+    times = iter([0.0, 100.0, 100.0 + 2 * COLD_S, 100.0 + 2 * COLD_S, 100.0 + 2 * COLD_S])
+    work = pieces.Work()
+    for _ in range(4):
+        work.todo.put(pieces.Session(1, lambda: True, ("en",), ""))
+    encoded.clear()
+
+    with pytest.raises(StopIteration):
+        Reader(model, queue.SimpleQueue[wire.FromEngine]().put, work, now=lambda: next(times)).run()
+
+    assert len(encoded) == 2
 
 
 # --- only where it was measured and is seen to work
