@@ -114,7 +114,8 @@ def test_a_frame_that_has_not_wholly_come_is_waited_for() -> None:
 
 @given(st.text(min_size=4, alphabet=st.characters(categories=["Lo"])))
 def test_a_printed_message_does_not_say_what_was_spoken(secret: str) -> None:
-    final, partial = wire.Final(1, 0, 1, SpokenText(secret), "en"), wire.Partial(1, SpokenText(secret), SpokenText(secret))
+    final = wire.Final(1, 0, 1, SpokenText(secret), "en")
+    partial = wire.Partial(1, SpokenText(secret), SpokenText(secret))
 
     assert secret not in f"{final!r} {partial!r} {final} {partial}"
 
