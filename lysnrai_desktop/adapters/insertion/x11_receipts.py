@@ -13,7 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from lysnrai_desktop.adapters.insertion.x11_selections import SECRET, Fetch, Offer, Selections
+from lysnrai_desktop.adapters.insertion.x11_selections import NOT_TO_BE_KEPT, Fetch, Offer, Selections
 from lysnrai_desktop.adapters.insertion.x11_windows import Windows, X11Target
 from lysnrai_desktop.adapters.x11 import XConnection
 
@@ -44,7 +44,7 @@ class Receipts:
         self._windows = windows
         self._selections = selections
         self._stopping = stopping
-        self._secret = connection.display.intern_atom(SECRET)
+        self._hints = {connection.display.intern_atom(name) for name in NOT_TO_BE_KEPT}
 
     def arrive(self, offer: Offer, names: tuple[str, ...], target: X11Target, since: int) -> bool:
         """Wait until the target has fetched the text; False if it does not, or nobody can have it from us any more.
@@ -62,7 +62,7 @@ class Receipts:
                 known[fetch.requestor] = self._windows.same_program(fetch.requestor, target.id)
             # CurrentTime, or not before the keys; stamps begin anew after 49.7 days
             in_time = not fetch.stamp or (fetch.stamp - since) % 2**32 < 2**31
-            return known[fetch.requestor] and in_time and fetch.target != self._secret
+            return known[fetch.requestor] and in_time and fetch.target not in self._hints
 
         def settled() -> bool:
             receipts = [fetch for fetch in offer.fetches if counts(fetch)]
@@ -93,6 +93,6 @@ class Receipts:
             self._x.pump(lambda seen=seen: offer.busy_at != seen, due)  # type: ignore[misc]
 
     def _has_only_looked(self, offer: Offer, target: X11Target) -> bool:
-        fetches = [fetch for fetch in offer.fetches if fetch.complete and fetch.target != self._secret]
+        fetches = [fetch for fetch in offer.fetches if fetch.complete and fetch.target not in self._hints]
         own = [fetch for fetch in fetches if self._windows.same_program(fetch.requestor, target.id)]
         return len(own) == 1 and not own[0].stamp

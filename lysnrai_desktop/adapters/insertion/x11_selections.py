@@ -36,8 +36,8 @@ from lysnrai_desktop.adapters.insertion.x11_selection_reader import (
 )
 from lysnrai_desktop.adapters.x11 import XConnection
 
-SECRET = "x-kde-passwordManagerHint"  # noqa: S105  the name of a format
-"""Asks clipboard managers not to keep what comes with it."""
+NOT_TO_BE_KEPT = {"x-kde-passwordManagerHint": b"secret", "application/x-copyq-hidden": b"1"}
+"""Formats that ask clipboard managers not to keep what comes with them: Klipper and GPaste; CopyQ."""
 
 
 @dataclass(slots=True)
@@ -249,5 +249,5 @@ def text_content(display: Display, written: str, *, secret: bool) -> Content:
         content[Xatom.STRING] = Data(Xatom.STRING, 8, latin1)
     content[atom("TEXT")] = content[Xatom.STRING if is_latin1 else atom("UTF8_STRING")]
     if secret:
-        content[atom(SECRET)] = Data(atom(SECRET), 8, b"secret")
+        content |= {atom(name): Data(atom(name), 8, value) for name, value in NOT_TO_BE_KEPT.items()}
     return content
