@@ -1,19 +1,18 @@
 """Generates the golden files: what clients in other languages, and the service, are tested against.
 
-    python -m telemetry.golden tests/contracts/golden
+    python -m telemetry schema tests/contracts/golden
 
 Each file is made from the types and functions of telemetry/wire.py, so that it says what the code does; a test fails
 when a checked-in file differs. The inputs stand here, the answers do not. All persons, numbers and addresses are
 from ranges reserved for examples.
 
-Imports: admin, examples, wire. May be imported by: the command line, tests.
+Imports: admin, examples, wire. May be imported by: __main__, tests.
 """
 
 from __future__ import annotations
 
 import inspect
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -426,7 +425,3 @@ def _schemas() -> dict[str, dict[str, Any]]:
     batch = schemas["batch"]["$defs"]["Batch"]["properties"]
     batch["events"] |= {"maxItems": wire.MAX_BATCH_EVENTS}
     return schemas
-
-
-if __name__ == "__main__":
-    write(Path(sys.argv[1]))

@@ -11,6 +11,7 @@ import pytest
 from telemetry import Profile, Recorded, Telemetry
 from telemetry.policy import HELD_EVENTS
 from telemetry.store import Store
+from telemetry.wire import Ledger
 
 PROFILE = Profile("lysnrai", "desktop", "desktop_app", "linux", "0.1.0", "dev")
 
@@ -48,6 +49,30 @@ def test_a_disk_that_fills_up_and_is_freed_loses_nothing_uncounted(small_disk: P
     assert ledger.captured == 1500
     assert ledger.evicted == max(0, held - HELD_EVENTS)
     client.close()
+
+
+@pytest.mark.logs("holds for this session")
+def test_a_read_only_disk_holds_events_in_memory_and_has_them_when_it_can_be_written_again(small_disk: Path) -> None:
+    before = Telemetry(small_disk, PROFILE)
+    before.choose("all")
+    before.record("lifecycle", "app_started")
+    before.close()
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+
+    client = Telemetry(small_disk, PROFILE)
+    client.start()
+    outcomes = [client.record("lifecycle", "app_started", level) for level in ("info", "fatal")]
+    client.choose("errors")
+    client.phase("recording")
+    subprocess.run(["mount", "-o", "remount,rw", str(small_disk)], check=True)
+    assert client.catch_up() == 0
+    client.close()
+
+    assert outcomes == [Recorded.HELD] * 2
+    store = Store(small_disk)
+    assert store.discrepancies() == []
+    assert store.ledger() == Ledger(captured=2, pending=1, purged=1)
+    store.close()
 
 
 @pytest.mark.logs("holds for this session")

@@ -1,5 +1,7 @@
 """The checked-in golden files are what the code says."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,8 @@ import pytest
 from telemetry import admin, golden, wire
 from telemetry.examples import examples
 
-FOLDER = Path(__file__).parents[1] / "contracts" / "golden"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "tests" / "contracts" / "golden"
 
 
 def test_every_golden_file_is_what_the_code_generates() -> None:
@@ -18,6 +21,13 @@ def test_every_golden_file_is_what_the_code_generates() -> None:
     checked_in = {str(file.relative_to(FOLDER).as_posix()): file.read_text("utf-8") for file in FOLDER.rglob("*.json")}
 
     assert checked_in == generated
+
+
+def test_the_command_writes_them(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-m", "telemetry", "schema", str(tmp_path)], check=True, cwd=ROOT)
+
+    written = {str(file.relative_to(tmp_path).as_posix()): file.read_text("utf-8") for file in tmp_path.rglob("*.json")}
+    assert written == golden.files()
 
 
 def test_the_examples_of_the_contract_page_have_the_hashes_it_names() -> None:
