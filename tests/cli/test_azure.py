@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,6 +74,31 @@ def test_a_key_from_standard_input_is_kept_and_not_shown(
     assert keyring.kept.read_text() == KEY
     assert "in the system's keyring" in said.out
     assert KEY not in said.out + said.err
+
+
+def test_a_key_that_is_typed_is_not_shown(home: Path) -> None:
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "LYSNRAI_HOME": str(home), "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring"}
+    with subprocess.Popen(
+        ["setsid", "--ctty", "--wait", sys.executable, "-m", "lysnrai_desktop", "azure", "key"],
+        env=environment,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while b"Key of Azure Speech: " not in shown:
+            shown += os.read(ours, 1000)
+        os.write(ours, f"{KEY}\n".encode())
+        with contextlib.suppress(OSError):  # which is how a terminal ends
+            while received := os.read(ours, 1000):
+                shown += received
+    os.close(ours)
+
+    assert process.returncode == FAILED  # that keyring keeps nothing
+    assert b"keyring" in shown
+    assert KEY.encode() not in shown
 
 
 @pytest.mark.parametrize("text", ["", "  \n", f"{KEY}\nX-Evil: 1", "schlüssel"])
