@@ -3,9 +3,9 @@
     a recording ─▶ mic_sink ─▶ its monitor ─▶ virtual_mic   (the default source)
     the app's own sounds ─▶ speakers                        (the default sink)
 
-A null sink's monitor delivers nothing until something plays, and what is played first gets
-lost. So a quiet noise floor plays all the time, as in a real room: its level is -66 dBFS, for
-digital silence would rightly be taken for a muted microphone.
+A null sink's monitor delivers nothing until something plays, and what is played first gets lost, without `norewinds` two
+seconds of it. So a quiet noise floor plays all the time, as in a real room: its level is -66 dBFS, for digital silence
+would rightly be taken for a muted microphone.
 """
 
 from __future__ import annotations
@@ -155,8 +155,8 @@ def serving(own: Mapping[str, str]) -> Iterator[PulseServer]:
     home = Path(own["PULSE_RUNTIME_PATH"])
     modules = (
         f"module-native-protocol-unix socket={home / 'native'} auth-anonymous=1",
-        f"module-null-sink sink_name={_SINK} rate={RATE_HZ} channels=1",
-        f"module-null-sink sink_name=speakers rate={RATE_HZ} channels=2",
+        f"module-null-sink sink_name={_SINK} rate={RATE_HZ} channels=1 norewinds=1",
+        f"module-null-sink sink_name=speakers rate={RATE_HZ} channels=2 norewinds=1",
         f"module-remap-source master={_SINK}.monitor source_name={MICROPHONE} {_named(LABEL)}",
     )
     command = ["pulseaudio", "-n", "--daemonize=no", "--system=false", "--exit-idle-time=-1", "--disable-shm=yes"]
