@@ -3,8 +3,8 @@
     a recording ─▶ mic_sink ─▶ its monitor ─▶ virtual_mic   (the default source)
     the app's own sounds ─▶ speakers                        (the default sink)
 
-A null sink's monitor delivers nothing until something plays, and what is played first gets lost, without `norewinds` two
-seconds of it. So a quiet noise floor plays all the time, as in a real room: its level is -66 dBFS, for digital silence
+A null sink's monitor delivers nothing until something plays, and what is played first gets lost, without `norewinds`
+two seconds of it. So a quiet noise floor plays all the time, as in a real room: its level is -66 dBFS, for digital silence
 would rightly be taken for a muted microphone.
 """
 
