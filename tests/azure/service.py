@@ -98,8 +98,10 @@ class Service:
         self._tls = tls
         self._sockets: set[WebSocket] = set()
         self._threads: list[threading.Thread] = []
+        self._listening = threading.Event()
         self.port = 0
         self.listen()
+        self._start(self._accept)
 
     @property
     def endpoint(self) -> str:
@@ -127,6 +129,7 @@ class Service:
     def shut_down(self) -> None:
         self.over.set()
         self.stop_listening()
+        self._listening.set()
         self.drop_connections()
         for thread in self._threads:
             thread.join(DEADLINE_S)
@@ -167,28 +170,30 @@ class Service:
         if heard is not None:
             heard(message)
 
-    @property
-    def is_listening(self) -> bool:
-        return self._server.fileno() >= 0
-
     def listen(self) -> None:
-        """Take connections, once more on the same port after `stop_listening`."""
+        """Take connections once more, on the same port, after `stop_listening`."""
         self._server = socket.create_server(("127.0.0.1", self.port))
         self.port = self._server.getsockname()[1]
-        self._start(lambda server=self._server: self._accept(server))  # type: ignore[misc]
+        self._listening.set()
 
     def stop_listening(self) -> None:
         """From now on connections are refused."""
+        self._listening.clear()
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
 
-    def _accept(self, server: socket.socket) -> None:
-        while True:
+    @property
+    def is_listening(self) -> bool:
+        return self._listening.is_set()
+
+    def _accept(self) -> None:
+        while not self.over.is_set():
+            self._listening.wait()
             try:
-                accepted, _ = server.accept()
+                accepted, _ = self._server.accept()
             except OSError:
-                return
+                continue
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._start(lambda accepted=accepted: self._serve(accepted))  # type: ignore[misc]
 
