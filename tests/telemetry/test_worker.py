@@ -18,6 +18,8 @@ from telemetry.testing import PRODUCT_KEY, Lie, Reply, Service, lies
 from telemetry.wire import LEVELS, Ledger, Level
 
 PROFILE = Profile("lysnrai", "desktop", "desktop_app", "linux", "0.1.0", "dev")
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Where a sync costs nothing: histories are about order, not about the disk."""
 EFFORT = 20 if os.environ.get("LYSNRAI_TEST_EFFORT") == "full" else 1
 
 
@@ -62,7 +64,7 @@ def work(client: Telemetry, clock: Clock, for_s: float) -> None:
 def test_a_week_offline_is_drained_within_the_rate_and_live_events_are_not_starved(
     client: Telemetry, service: Service, clock: Clock, tmp_path: Path
 ) -> None:
-    events, most = (20_000, 10_000) if EFFORT > 1 else (4_000, 2_000)
+    events, most = (20_000, 10_000) if EFFORT > 1 else (2_000, 1_000)
     service.rate_per_minute = {"live": 100, "backlog": 600}
     service.config["maxQueueSize"] = most
     client.record("lifecycle", "app_started")
@@ -163,10 +165,10 @@ def test_a_service_that_is_away_is_asked_ever_more_rarely(client: Telemetry, ser
     service.lie(lies.answer(500), times=1000)
     client.record("lifecycle", "app_started")
 
-    work(client, clock, 86_400)
+    work(client, clock, 6 * 3600)
 
     uploads = service.paths.count("POST /events")
-    assert 90 <= uploads <= 400, "a quarter of an hour at most, half of it on average"
+    assert 24 <= uploads <= 110, "a quarter of an hour at most, half of it on average"
 
 
 def test_a_flush_asked_for_while_an_exchange_fails_is_not_forgotten(
@@ -211,7 +213,7 @@ class Histories(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.home = Path(tempfile.mkdtemp())
+        self.home = Path(tempfile.mkdtemp(dir=MEMORY))
         self.clock = Clock()
         self.service = Service(clock=self.clock)
         self.service.__enter__()
