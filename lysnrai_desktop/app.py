@@ -20,8 +20,6 @@ Imports: everything. May be imported by: cli.
 
 from __future__ import annotations
 
-import logging
-import logging.handlers
 import os
 import queue
 import signal
@@ -43,6 +41,7 @@ from lysnrai_desktop.adapters.cues import Cues
 from lysnrai_desktop.adapters.hotkeys.x11 import X11Hotkeys
 from lysnrai_desktop.adapters.insertion.x11 import X11Inserter
 from lysnrai_desktop.adapters.journal import Journal
+from lysnrai_desktop.adapters.log_file import log_to
 from lysnrai_desktop.adapters.microphone import PortAudioMicrophone
 from lysnrai_desktop.adapters.notifications import Notifications
 from lysnrai_desktop.adapters.paths import Home
@@ -80,13 +79,10 @@ from lysnrai_desktop.ui.resources import icon_file
 from lysnrai_desktop.ui.tray import Tray
 from lysnrai_desktop.ui.window import Window
 
-log = logging.getLogger(__name__)
-
 IS_TESTER = os.environ.get("LYSNRAI_TESTER") == "1"
 """Engines may be made to fail, by the menu."""
 LONGEST_END_S = 4.0
 """A session that ends gives its programs about five seconds."""
-LOG_BYTES = 1_000_000
 TIDY_MS = 3_600_000
 """Between two looks for kept audio whose time is over; the app may run for weeks."""
 FIRST_SETTINGS = """\
@@ -121,7 +117,7 @@ def run(home: Home, settings_file: SettingsFile) -> int:
     """Run the app until it is told to quit; returns the exit status."""
     writable = home.prepare()
     started = usage.Start.WARM if process.since_boot(home.log) else usage.Start.COLD
-    _log_to(home, writable)
+    log_to(home.log if writable else None)
     folder = home.prepare_run()
     if folder is None:
         advice = texts.fault(DiskReadOnly.code)
@@ -417,24 +413,3 @@ def _if_there(build: Callable[[], T], trouble: Callable[[Fault], None]) -> T | N
     except Fault as fault:
         trouble(fault)
         return None
-
-
-class _LogFile(logging.handlers.RotatingFileHandler):
-    """What a full disk refuses goes to standard error."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  logging's name
-        if isinstance(sys.exc_info()[1], OSError):
-            sys.stderr.write(f"{self.format(record)}\n")
-        else:
-            super().handleError(record)
-
-
-def _log_to(home: Home, writable: bool) -> None:
-    """What happened, never what was said, in a file of at most two megabytes; on standard error where there is none."""
-    handler: logging.Handler = logging.StreamHandler()
-    if writable:
-        handler = _LogFile(home.log, maxBytes=LOG_BYTES, backupCount=1, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(threadName)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
