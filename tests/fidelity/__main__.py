@@ -25,6 +25,7 @@ from tests.desktop.editors import Editor
 from tests.desktop.machine import home_folder
 from tests.desktop.processes import DEADLINE_S, NotInTime, eventually
 from tests.desktop.screen import window_manager, x_server
+from tests.fidelity.manners import Manners, manners
 from tests.fidelity.targets import TARGETS, Target, version_of
 from tests.fidelity.texts import TEXTS
 
@@ -109,19 +110,24 @@ def main(names: list[str]) -> int:
         for strategy in STRATEGIES:
             rows[name, strategy] = dict(cells(TARGETS[name], strategy))
             print(name, strategy, *map(str, rows[name, strategy].values()), flush=True)
+    told = {(name, bus): manners(TARGETS[name], bus) for name in names or TARGETS for bus in (False, True)}
+    for (name, bus), found_manners in told.items():
+        print(name, "with accessibility" if bus else "", found_manners, flush=True)
     if not names:
-        PAGE.write_text(_page(rows), encoding="utf-8")
+        PAGE.write_text(_page(rows, told), encoding="utf-8")
     failed = [
         f"{name}, {strategy}: {text}"
         for (name, strategy), found in rows.items()
         for text, cell in found.items()
         if cell.untrue or (strategy == TARGETS[name].default and not cell.exact)
     ]
+    failed += [f"{name}: what was said of an undo" for (name, _), found in told.items() if not found.undo_is_true]
+    failed += [f"{name}: two in a row" for (name, _), found in told.items() if not found.in_a_row]
     print(*failed, sep="\n")
     return 1 if failed else 0
 
 
-def _page(rows: dict[tuple[str, str], dict[str, Cell]]) -> str:
+def _page(rows: dict[tuple[str, str], dict[str, Cell]], told: dict[tuple[str, bool], Manners]) -> str:
     lines = [
         "# Fidelity",
         "",
@@ -148,6 +154,16 @@ def _page(rows: dict[tuple[str, str], dict[str, Cell]]) -> str:
         f"too long to be typed ({TYPED_CHARACTERS} characters) is kept on the clipboard, and said to be. A tab that is",
         "typed goes to the next field in a browser, as when it is typed by hand.",
         f"“Inserted” was said of {untrue or 'no'} text{'' if untrue == 1 else 's'} that did not arrive.",
+        "",
+        "What a program tells decides how a dictation goes on from what stands there, whether an undo is known to have",
+        "worked, and whether a field is known to be for a password. Most tell it over the accessibility bus (“bus”),",
+        "which runs where a desktop, or a screen reader, has it on; some never do.",
+        "",
+        "| | two in a row | cursor moved between | `lysnrai undo` says | a field for a password is |",
+        "|---" * 5 + "|",
+    ]
+    lines += [f"| {name}{', bus' if bus else ''} | {found} |" for (name, bus), found in told.items()]
+    lines += [
         "",
         "What the strategies are, and how one is chosen for a program: [settings.md](settings.md), `[insertion]`.",
         "",

@@ -6,6 +6,7 @@ import contextlib
 import http.server
 import json
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
+from tests.desktop.accessibility import address as accessible
 from tests.desktop.editors import Editor, QtEditor, qt_editor, terminal
 from tests.desktop.processes import eventually, running
 from tests.desktop.screen import Screen
@@ -33,6 +35,8 @@ class Target:
     """Of the system, where the tests do not install it anyway."""
     received: Callable[[str], str] = str
     """What the program gets of a text that is exact."""
+    password: Open | None = None
+    """A field for one, of the same toolkit."""
 
 
 @contextlib.contextmanager
@@ -54,6 +58,30 @@ def _python_editor(name: str, folder: Path, screen: Screen) -> Iterator[QtEditor
     with running(command, screen.environment, log=folder / f"{name}.log"):
         eventually(editor.record.exists, f"{name} is there")
         screen.focus(name)
+        yield editor
+
+
+@contextlib.contextmanager
+def line_editor(folder: Path, screen: Screen, toolkit: str, kind: str) -> Iterator[QtEditor]:
+    """Open a window with a line to write in; see line_editor.py."""
+    editor = QtEditor(f"{toolkit} {kind}", folder / f"{toolkit}-{kind}.json")
+    python = _SYSTEM_PYTHON if toolkit == "gtk" else sys.executable
+    command = (python, Path(__file__).with_name("line_editor.py"), toolkit, editor.title, editor.record, kind)
+    with running(command, screen.environment, log=folder / "line-editor.log"):
+        eventually(editor.record.exists, "the window is there")
+        screen.focus(editor.title)
+        yield editor
+
+
+@contextlib.contextmanager
+def gtk_password(folder: Path, screen: Screen) -> Iterator[QtEditor]:
+    with line_editor(folder, screen, "gtk", "password") as editor:
+        yield editor
+
+
+@contextlib.contextmanager
+def qt_password(folder: Path, screen: Screen) -> Iterator[QtEditor]:
+    with line_editor(folder, screen, "qt", "password") as editor:
         yield editor
 
 
@@ -88,6 +116,7 @@ requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(() => { paint
 _ELEMENTS = {
     "textarea": '<textarea id="e"></textarea>',
     "contenteditable": '<div id="e" contenteditable="true"></div>',
+    "password": '<input id="e" type="password">',
 }
 
 
@@ -139,6 +168,7 @@ def chromium(kind: str, folder: Path, screen: Screen) -> Iterator[_Page]:
         f"--app=http://127.0.0.1:{server.server_port}/?kind={kind}",
         *("--no-first-run", "--disable-gpu", "--disable-background-networking", "--disable-sync"),
         *("--disable-component-update", "--password-store=basic", "--disable-features=Translate,MediaRouter"),
+        *(["--force-renderer-accessibility"] if accessible(screen) else []),  # as beside a screen reader
     )
     try:
         with running(command, screen.environment, log=folder / "chromium.log"):
@@ -158,6 +188,12 @@ def chromium_textarea(folder: Path, screen: Screen) -> Iterator[_Page]:
 
 
 @contextlib.contextmanager
+def chromium_password(folder: Path, screen: Screen) -> Iterator[_Page]:
+    with chromium("password", folder, screen) as page:
+        yield page
+
+
+@contextlib.contextmanager
 def chromium_contenteditable(folder: Path, screen: Screen) -> Iterator[_Page]:
     with chromium("contenteditable", folder, screen) as page:
         yield page
@@ -173,8 +209,14 @@ _GTK_VERSION = (
     "print('GTK', f'{Gtk.get_major_version()}.{Gtk.get_minor_version()}.{Gtk.get_micro_version()}')"
 )
 TARGETS: Mapping[str, Target] = {
-    "Qt": Target(qt_editor, "paste", ()),
-    "GTK 3": Target(gtk_editor, "paste", (_SYSTEM_PYTHON, "-c", _GTK_VERSION), "python3-gi gir1.2-gtk-3.0"),
+    "Qt": Target(qt_editor, "paste", (), password=qt_password),
+    "GTK 3": Target(
+        gtk_editor,
+        "paste",
+        (_SYSTEM_PYTHON, "-c", _GTK_VERSION),
+        "python3-gi gir1.2-gtk-3.0",
+        password=gtk_password,
+    ),
     "Tk": Target(
         tk_editor,
         "paste",
@@ -182,7 +224,9 @@ TARGETS: Mapping[str, Target] = {
         "python3-tk",
     ),
     "xterm": Target(terminal, "primary", ("xterm", "-version"), received=_as_returns),
-    "Chromium textarea": Target(chromium_textarea, "paste", ("chromium", "--version"), "chromium"),
+    "Chromium textarea": Target(
+        chromium_textarea, "paste", ("chromium", "--version"), "chromium", password=chromium_password
+    ),
     "Chromium contenteditable": Target(chromium_contenteditable, "paste", ("chromium", "--version"), "chromium"),
 }
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,10 +19,10 @@ from lysnrai_desktop.core.settings import InsertionSettings
 from lysnrai_desktop.ports import Delivered
 from tests.adapters.insertion.bench import INSERTED, TYPED, Bench
 from tests.desktop.accessibility import accessible_screen
-from tests.desktop.editors import QtEditor, await_text, qt_editor, terminal
-from tests.desktop.processes import eventually, running
+from tests.desktop.editors import await_text, qt_editor, terminal
+from tests.desktop.processes import eventually
 from tests.desktop.screen import Screen
-from tests.fidelity.targets import gtk_editor, tk_editor
+from tests.fidelity.targets import gtk_editor, line_editor, tk_editor
 
 LEFT_ALONE = Delivered(Delivery.ON_CLIPBOARD, PasswordPrompt.code)
 
@@ -44,18 +42,6 @@ def told(accessible: Screen, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]
     bench = Bench(accessible)
     yield bench
     bench.inserter.shut_down()
-
-
-@contextlib.contextmanager
-def field(folder: Path, screen: Screen, toolkit: str, kind: str) -> Iterator[QtEditor]:
-    """A window with a line to write in."""
-    editor = QtEditor(kind, folder / f"{toolkit}-{kind}.json")
-    python = "/usr/bin/python3" if toolkit == "gtk" else sys.executable
-    program = Path(__file__).with_name("fields.py")
-    with running((python, program, toolkit, kind, editor.record, kind), screen.environment, log=folder / "field.log"):
-        eventually(editor.record.exists, "the window is there")
-        screen.focus(kind)
-        yield editor
 
 
 def spot(bench: Bench) -> Spot | None:
@@ -114,7 +100,7 @@ def test_a_program_without_a_search_is_looked_through(
     told: Bench, accessible: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lysnrai_desktop.adapters.insertion.atspi._COLLECTION", "org.a11y.atspi.Unheard")
-    with field(tmp_path, accessible, "gtk", "text") as editor:
+    with line_editor(tmp_path, accessible, "gtk", "text") as editor:
         assert told.dictate("One.") == INSERTED
         assert told.dictate("Two.") == INSERTED
 
@@ -123,7 +109,7 @@ def test_a_program_without_a_search_is_looked_through(
 
 @pytest.mark.parametrize("toolkit", ["gtk", "qt"])
 def test_a_field_for_a_password_is_left_alone(toolkit: str, told: Bench, accessible: Screen, tmp_path: Path) -> None:
-    with field(tmp_path, accessible, toolkit, "password") as secret:
+    with line_editor(tmp_path, accessible, toolkit, "password") as secret:
         await_spot(told)
         target = told.inserter.capture()
         assert told.dictate("Grüße") == LEFT_ALONE
@@ -136,7 +122,7 @@ def test_a_field_for_a_password_is_left_alone(toolkit: str, told: Bench, accessi
 
 
 def test_a_line_beside_a_button_is_written_into(told: Bench, accessible: Screen, tmp_path: Path) -> None:
-    with field(tmp_path, accessible, "qt", "text") as line:
+    with line_editor(tmp_path, accessible, "qt", "text") as line:
         assert told.dictate("Grüße") == INSERTED
 
         assert await_text(line) == "Grüße"

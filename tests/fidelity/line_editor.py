@@ -1,7 +1,6 @@
-"""A window with a line to write in, of GTK 3 or Qt: `python fields.py gtk|qt TITLE RECORD text|password|button|typed`.
+"""A window with a line to write in, of GTK 3 or Qt: `python line_editor.py gtk|qt TITLE RECORD text|password`.
 
-RECORD holds the text, as that of tests/desktop/qt_editor.py. "typed": a text area of GTK's without an undo.
-GTK's run on the system's own Python.
+RECORD holds the text, as that of tests/desktop/qt_editor.py. GTK's runs on the system's own Python.
 """
 
 from __future__ import annotations
@@ -33,7 +32,6 @@ def gtk(title: str, record: Path, kind: str) -> None:
         box.add(each)
     window.add(box)
     window.show_all()
-    (button if kind == "button" else entry).grab_focus()
     note(record, "")
     Gtk.main()
 
@@ -50,7 +48,6 @@ def qt(title: str, record: Path, kind: str) -> None:
     for each in (line, button):
         column.addWidget(each)
     window.setWindowTitle(title)
-    (button if kind == "button" else line).setFocus()
     window.show()
     note(record, "")
     app.exec()
