@@ -1,4 +1,4 @@
-"""`lysnrai transcribe FILE…`, `lysnrai takes transcribe ID`: sound to text, as it comes, with the engine that dictates.
+"""`lysnrai transcribe FILE…`, `lysnrai takes transcribe ID`: sound to text, as it comes, with the engine for files.
 
     audio_file ─ blocks ─▶ FileAudio ─▶ EngineLink ─ finals ─▶ a Writer for the format ─▶ standard output
                     a stored take ─▶
@@ -29,7 +29,7 @@ from lysnrai_desktop.core.faults import AudioFileUnreadable
 from lysnrai_desktop.core.speech import Segment
 from lysnrai_desktop.core.takes import TRANSCRIBED
 from lysnrai_desktop.ports import Audio, StoredTake
-from lysnrai_desktop.runtime.engine_kinds import whisper
+from lysnrai_desktop.runtime.engine_kinds import HOST, whisper
 from lysnrai_desktop.runtime.engine_link import EngineLink
 from lysnrai_desktop.runtime.models import Models, load_catalogue, models_dir
 from lysnrai_desktop.ui import texts
@@ -86,7 +86,7 @@ class _Listener:
             self._events.put,
             on_partial=lambda *_: None,
             on_state=lambda _state, _model: None,
-            kind=whisper(lambda name: models.ready(name).path),
+            kind=whisper(lambda name: models.ready(name).path, (*HOST, "files")),
         )
 
     def __enter__(self) -> Self:

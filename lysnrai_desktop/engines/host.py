@@ -43,6 +43,10 @@ def make_engine(name: str, arguments: list[str], say: Say, messages_fd: int) -> 
             from lysnrai_desktop.engines.whisper import WhisperEngine
 
             return WhisperEngine(say)
+        case "files":
+            from lysnrai_desktop.engines.batch import BatchEngine
+
+            return BatchEngine(say)
         case "azure":
             try:
                 from lysnrai_desktop.engines.azure import AzureEngine
