@@ -4,8 +4,8 @@
     the app's own sounds ─▶ speakers                        (the default sink)
 
 A null sink's monitor delivers nothing until something plays, and what is played first gets lost, without `norewinds`
-two seconds of it. So a quiet noise floor plays all the time, as in a real room: its level is -66 dBFS, for digital silence
-would rightly be taken for a muted microphone.
+two seconds of it. So a quiet noise floor plays all the time, as in a real room: its level is -66 dBFS, for digital
+silence would rightly be taken for a muted microphone.
 """
 
 from __future__ import annotations

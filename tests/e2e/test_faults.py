@@ -248,6 +248,7 @@ def test_a_warm_microphone_has_what_was_said_just_before_the_key(desktop: Virtua
     def heard_before_the_key() -> bool:
         with running(listen, desktop.sound.environment, stdout=subprocess.PIPE) as listener:
             assert listener.stdout
+            listener.stdout.read(960)  # it listens
             with desktop.sound.speaking(desktop.folder / "click.wav"):
                 while np.abs(np.frombuffer(listener.stdout.read(960), "<i2")).max() < 9_000:
                     pass
