@@ -35,11 +35,29 @@ EVICT: Final = """
 """
 """Evicts up to 64 rows of what is beyond the caps: oldest debug first, then info, warn, error, fatal."""
 
+_OVER: Final = """
+    SELECT 1 FROM ledger t, gate g WHERE t.day = 'total' AND t.level = -1
+    AND (t.pending + t.leased > g.max_count OR t.bytes > g.max_bytes)
+"""
+
 _EVICT_ONE: Final = """
     UPDATE events SET state = 'evicted', reason = 'queue_full'
     WHERE seq = (SELECT seq FROM events WHERE state = 'pending' ORDER BY level, seq LIMIT 1)
 """
 """What a full queue does for each event that enters: a tenth of the time of the general case."""
+
+FILLING: Final = """
+    SELECT 1 FROM ledger t, gate g WHERE t.day = 'total' AND t.level = -1
+    AND (2 * (t.pending + t.leased) > g.max_count OR 2 * t.bytes > g.max_bytes)
+"""
+"""Whether the queue is more than half full."""
+
+INDEX_WAITING: Final = "CREATE INDEX IF NOT EXISTS events_waiting ON events (level, seq) WHERE state = 'pending'"
+"""What evicting goes by. An index is a page more that each event writes, a tenth of its time: so it is there while the
+queue is filling, and no longer."""
+
+DROP_WAITING: Final = "DROP INDEX IF EXISTS events_waiting"
+IS_INDEXED: Final = "SELECT 1 FROM sqlite_master WHERE name = 'events_waiting'"
 
 _MOVES: Final = ", ".join(f"{state} = {state} - (OLD.state = '{state}') + (NEW.state = '{state}')" for state in STATES)
 
@@ -77,7 +95,6 @@ CREATE TABLE events (
     bytes       INTEGER NOT NULL,
     body        BLOB NOT NULL
 );
-CREATE INDEX events_waiting ON events (level, seq) WHERE state = 'pending';
 CREATE INDEX events_held ON events (until) WHERE until > 0;
 CREATE INDEX events_deferred ON events (until) WHERE deferred = 1;
 CREATE INDEX events_settled ON events (settled_at) WHERE settled_at IS NOT NULL;
@@ -104,22 +121,16 @@ CREATE TABLE reasons (
 ) WITHOUT ROWID;
 
 CREATE TRIGGER events_captured AFTER INSERT ON events BEGIN
-    INSERT INTO ledger (day, level, captured, pending, bytes) VALUES (NEW.day, NEW.level, 1, 1, NEW.bytes)
-    ON CONFLICT DO UPDATE SET captured = captured + 1, pending = pending + 1, bytes = bytes + NEW.bytes;
-    UPDATE ledger SET captured = captured + 1, pending = pending + 1, bytes = bytes + NEW.bytes
-    WHERE day = 'total' AND level = -1;
+    INSERT INTO ledger (day, level, captured, pending, bytes)
+    VALUES (NEW.day, NEW.level, 1, 1, NEW.bytes), ('total', -1, 1, 1, NEW.bytes)
+    ON CONFLICT DO UPDATE SET captured = captured + 1, pending = pending + 1, bytes = bytes + excluded.bytes;
 END;
 
 CREATE TRIGGER events_capped AFTER UPDATE OF captured ON ledger
-WHEN NEW.level = -1 AND NEW.day = 'total' AND EXISTS (
-    SELECT 1 FROM gate WHERE NEW.pending + NEW.leased = max_count + 1 AND NEW.bytes <= max_bytes) BEGIN
+WHEN NEW.level = -1 AND EXISTS (
+    SELECT 1 FROM gate WHERE NEW.pending + NEW.leased > max_count OR NEW.bytes > max_bytes) BEGIN
     {_EVICT_ONE};
-END;
-
-CREATE TRIGGER events_capped_more AFTER UPDATE OF captured ON ledger
-WHEN NEW.level = -1 AND NEW.day = 'total' AND EXISTS (
-    SELECT 1 FROM gate WHERE NEW.pending + NEW.leased > max_count + 1 OR NEW.bytes > max_bytes) BEGIN
-    {EVICT};
+    {EVICT} AND EXISTS ({_OVER});
 END;
 
 CREATE TRIGGER events_moved AFTER UPDATE OF state ON events WHEN OLD.state <> NEW.state BEGIN

@@ -26,7 +26,7 @@ import msgspec
 from msgspec import Struct
 
 from telemetry.policy import BATCH_BYTES, HISTORY_EVENTS, HISTORY_S, LEASE_S, Connection, Judgement
-from telemetry.schema import CLOSED, EVICT
+from telemetry.schema import CLOSED, DROP_WAITING, EVICT, FILLING, INDEX_WAITING, IS_INDEXED
 from telemetry.store.database import DAMAGED, FILE, OPEN_S, Database, QueueFile, StoreUnavailable, told, translated
 from telemetry.store.ledger import (
     Unstored,
@@ -256,6 +256,8 @@ class Store(QueueFile):
         """Hold the queue to the configuration's caps from now on."""
         with self._transaction() as db:
             db.execute("UPDATE gate SET max_count = ?, max_bytes = ?", (config.max_queue_size, config.max_queue_bytes))
+            if db.execute(FILLING).fetchone():
+                db.execute(INDEX_WAITING)
             while db.execute(EVICT).rowcount:
                 pass
 
@@ -273,6 +275,7 @@ class Store(QueueFile):
                 )
                 db.execute(_FORGET, (now - HISTORY_S, HISTORY_EVENTS))
                 fold(db, now)
+                db.execute(INDEX_WAITING if db.execute(FILLING).fetchone() else DROP_WAITING)
         with self._reading() as db:
             db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
@@ -346,7 +349,10 @@ _FORGET: Final = (
 
 def _is_untidy(db: Database, now: float, oldest: float) -> bool:
     count, first = db.execute("SELECT count(*), min(settled_at) FROM events WHERE settled_at IS NOT NULL").fetchone()
-    return count > HISTORY_EVENTS or (count and first < now - HISTORY_S) or may_expire(db, oldest) or is_old(db, now)
+    if count > HISTORY_EVENTS or (count and first < now - HISTORY_S):
+        return True
+    filling, indexed = (db.execute(each).fetchone() is not None for each in (FILLING, IS_INDEXED))
+    return filling != indexed or may_expire(db, oldest) or is_old(db, now)
 
 
 def _purge(db: Database, below: int, reason: PurgeReason) -> None:

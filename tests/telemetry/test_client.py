@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import sqlite3
-import stat
 import subprocess
 import sys
 import threading
@@ -535,17 +534,6 @@ def test_an_erasure_that_we_can_never_prove_to_be_ours_is_given_up(
 
     assert not Identity(tmp_path).erasures()
     assert client.record("lifecycle", "app_started") in {Recorded.STORED, Recorded.HELD}
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_home_degrades_to_memory(opened: Callable[..., Telemetry], tmp_path: Path) -> None:
-    opened().close()
-    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    try:
-        client = opened(consent=None)
-        assert client.record("lifecycle", "app_started") in {Recorded.HELD, Recorded.STORED}
-    finally:
-        tmp_path.chmod(0o700)
 
 
 def test_a_folder_that_cannot_be_made_costs_nobody_anything(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -212,6 +212,26 @@ def test_a_debug_event_leaves_before_a_hundred_older_errors(store: Store) -> Non
         assert db.execute("SELECT DISTINCT level FROM events").fetchall() == [(3,)]
 
 
+def test_what_evicting_goes_by_is_there_while_the_queue_is_filling_and_no_longer(store: Store) -> None:
+    def is_indexed() -> bool:
+        store.tidy(NOW, 30)
+        with store._reading() as db:
+            return db.execute("SELECT 1 FROM sqlite_master WHERE name = 'events_waiting'").fetchone() is not None
+
+    store.limit(Config(max_queue_size=10))
+    for _ in range(5):
+        store.add(event())
+    assert not is_indexed()
+    store.add(event())
+    assert is_indexed()
+    for _ in range(20):
+        store.add(event("debug"))
+        assert store.ledger().pending <= 10
+    store.purge("asked")
+    assert not is_indexed()
+    assert store.discrepancies() == []
+
+
 def test_the_cap_in_bytes_holds_at_each_insert(store: Store) -> None:
     store.limit(Config(max_queue_bytes=65_536))
     for _ in range(30):
