@@ -227,7 +227,8 @@ def test_flush_tells_of_a_crash_that_it_saw_before_the_app_could(home: Path, ser
     assert lysnrai("flush") == cli.OK
 
     crash = [event for event in service.events.values() if event["eventName"] == "app_crashed"]
-    assert [(event["tags"], event["metrics"]) for event in crash] == [({"phase": "idle", "stack": "unknown"}, {"uptime_s": 4})]
+    told = {"phase": "idle", "stack": "unknown"}
+    assert [(event["tags"], event["metrics"]) for event in crash] == [(told, {"uptime_s": 4})]
 
 
 def test_an_erased_install_is_a_choice_to_be_made_anew(home: Path, service: Service) -> None:

@@ -16,6 +16,7 @@ from telemetry.policy import CONFIG_AGE_S
 from telemetry.store import Store
 from telemetry.testing import PRODUCT_KEY, Lie, Reply, Service, lies
 from telemetry.wire import LEVELS, Ledger, Level
+from telemetry.worker import TIDY_EVENTS
 
 PROFILE = Profile("lysnrai", "desktop", "desktop_app", "linux", "0.1.0", "dev")
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -69,11 +70,13 @@ def test_a_week_offline_is_drained_within_the_rate_and_live_events_are_not_starv
     service.config["maxQueueSize"] = most
     client.record("lifecycle", "app_started")
     work(client, clock, 1)  # the configuration is known when the network goes
+    store = Store(tmp_path)
     for number in range(events):
         level: Level = "error" if number % 100 == 0 else "info"
         client.record("dictation", "dictation_completed", level, metrics={"n": number})
         clock.now += 7 * 86_400 / events
-    store = Store(tmp_path)
+        if number % TIDY_EVENTS == 0:
+            store.tidy(clock.now, 30)  # as the worker does while it cannot send
     assert store.ledger() == Ledger(captured=events + 1, pending=most, delivered=1, evicted=events - most)
 
     delays = []
