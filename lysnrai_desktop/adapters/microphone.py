@@ -8,7 +8,7 @@
       PortAudio's callback ───────▶ Line ─────▶ the take
 
 Decided here: when a stream is opened and closed, which recording gets what it hears, and when a microphone counts as
-lost. How a stream is opened is in adapters/portaudio.py; what becomes of a recording, in core/dictation.py.
+lost. How a stream is opened is in adapters/portaudio.py; what becomes of a recording, in core/machine.py.
 
 A sound server that hangs answers neither abort() nor close(), and PortAudio then sees no error at all; one that loses a
 microphone moves the stream to the loudspeakers' monitor without a word. So while it records, the thread looks every

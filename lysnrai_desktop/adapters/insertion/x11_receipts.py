@@ -29,7 +29,7 @@ text when the keys come, and fetches it once or twice more to paste it. On a bus
 between the two: nothing was pasted, and we had a receipt.
 """
 LONGEST_S = 10.0
-"""Longest transfer. All bounds of an insertion together stay below INSERTING_S (core/dictation.py)."""
+"""Longest transfer. All bounds of an insertion together stay below INSERTING_S (core/machine.py)."""
 GLANCE_S = 0.25
 """How often is looked whether a target that does not fetch is still there."""
 
