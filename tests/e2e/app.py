@@ -138,6 +138,18 @@ def running_app(
                 reader.join()
 
 
+@contextlib.contextmanager
+def setting(app: App, toml: str) -> Iterator[None]:
+    """Change settings.toml under the running app, for as long as the context lasts."""
+    path = paths.home(app.environment).settings
+    before = path.read_text()
+    path.write_text(toml)
+    try:
+        yield
+    finally:
+        path.write_text(before)
+
+
 def ready(status: Status) -> bool:
     """Tell whether a dictation could begin now and would not wait for its engine."""
     return status["state"] == "idle" and str(status["engine"]).endswith(":ready")

@@ -30,7 +30,7 @@ from tests.desktop.editors import QtEditor, await_text
 from tests.desktop.machine import VirtualDesktop
 from tests.desktop.processes import NotInTime, eventually, running
 from tests.desktop.sound import LABEL, RATE_HZ, serving
-from tests.e2e.app import HOTKEY, App, Status, running_app
+from tests.e2e.app import HOTKEY, App, Status, running_app, setting
 from tests.e2e.conftest import SETTINGS
 from tests.e2e.test_dictation import Spoken, arrived, hold, said
 from tests.e2e.test_ends import engines, takes
@@ -70,17 +70,6 @@ def start(app: App) -> None:
 
 def stop(app: App) -> None:
     app.ask("stop")
-
-
-@contextlib.contextmanager
-def setting(app: App, toml: str) -> Iterator[None]:
-    """Change settings.toml under the running app, for as long as the context lasts."""
-    path = app_home(app) / "settings.toml"
-    path.write_text(toml)
-    try:
-        yield
-    finally:
-        path.write_text(SETTINGS)
 
 
 # -- the microphone
