@@ -48,6 +48,11 @@ def verdicts(*results: Any, **envelope: Any) -> Answer:
     return Answer(200, body=json.dumps({"batchId": BATCH, "results": results, **envelope}).encode())
 
 
+def test_public_names_are_sorted_and_there() -> None:
+    assert policy.__all__ == sorted(policy.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name))
+    assert all(hasattr(policy, name) for name in policy.__all__)
+
+
 def test_without_consent_nothing_is_done_but_erasure() -> None:
     assert next_task(situation(consent="off")) == Rest()
     assert next_task(situation(consent="unset")) == Rest()

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from telemetry import store as package
 from telemetry.policy import BATCH_BYTES, LEASE_S, Connection, Judgement, Settled
 from telemetry.schema import CLOSED
 from telemetry.store import FILE, Leased, NewEvent, Store, StoreDamaged, StoreUnavailable, file_identity, set_aside
@@ -154,6 +155,11 @@ TestHistories = Histories.TestCase
 TestHistories.settings = settings(
     max_examples=60 if os.environ.get("LYSNRAI_TEST_EFFORT") != "full" else 2000, stateful_step_count=40
 )
+
+
+def test_public_names_are_sorted_and_there() -> None:
+    assert package.__all__ == sorted(package.__all__, key=lambda name: (not name.isupper(), name[0].islower(), name))
+    assert all(hasattr(package, name) for name in package.__all__)
 
 
 def test_only_the_owner_can_read_the_queue(tmp_path: Path) -> None:
