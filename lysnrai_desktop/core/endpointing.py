@@ -8,7 +8,7 @@ Speech begins with the first of ONSET_STEPS steps in a row at ONSET or above, an
 RELEASE for PAUSE_S. Between the two thresholds nothing changes, so a soft syllable does not end a sentence.
 
 A piece is cut
-    in the pause behind speech        when it holds PIECE_S of speech, or the pause is LONG_PAUSE_S
+    in the pause behind speech        the longer the piece, the sooner: `_enough_pause_s`
     at its quietest step              when it is MAX_PIECE_S long: Whisper sees 30 s at most
 so pieces follow each other without gap or overlap, each at most MAX_PIECE_S long, the silent ones too.
 
@@ -39,6 +39,11 @@ PIECE_S = 4.0
 """Shorter pieces cost Whisper base its context: 5.2 % of words wrong with 1.5 s, 2.6 % with 4 s (measured)."""
 LONG_PAUSE_S = 1.5
 """What follows a pause this long is another sentence, so however short the piece, nothing is lost by cutting."""
+SENTENCE_PAUSE_S = 0.9
+"""Ends a piece of PIECE_S. People hesitate for less in the middle of a sentence, and each half of it is then written
+as a sentence by itself."""
+ENOUGH_S = 10.0
+"""So much speech is cut in any pause, lest much be left to do when the speaker stops."""
 MAX_PIECE_S = 25.0
 SEARCH_S = 10.0
 """A piece that has to be cut is cut at the quietest step of its last seconds."""
@@ -141,13 +146,21 @@ def _is_lull(state: Listening) -> bool:
 def _cut(state: Listening) -> tuple[Listening, tuple[Cut, ...]]:
     if state.first is not None and not state.speaking:
         pause_s, speech_s = _s(state.heard - state.last), _s(state.last - state.first)
-        if speech_s >= PIECE_S or pause_s >= LONG_PAUSE_S:
+        if pause_s >= _enough_pause_s(speech_s):
             # not at the pause's end: the next word may have begun softly
             middle = state.last + (state.heard - state.last) // 2
             return replace(state, piece=middle, first=None, quietest=(2.0, 0)), (_piece(state, _s(middle)),)
     if _s(state.heard - state.piece) >= MAX_PIECE_S:
         return _cut_at_quietest(state)
     return state, ()
+
+
+def _enough_pause_s(speech_s: float) -> float:
+    """How long a pause has to be to end a piece with so much speech in it."""
+    if speech_s < PIECE_S:
+        return LONG_PAUSE_S
+    missing = max(0.0, (ENOUGH_S - speech_s) / (ENOUGH_S - PIECE_S))
+    return PAUSE_S + missing * (SENTENCE_PAUSE_S - PAUSE_S)
 
 
 def _cut_at_quietest(state: Listening) -> tuple[Listening, tuple[Cut, ...]]:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from lysnrai_desktop.core.endpointing import (
+    ENOUGH_S,
     LONG_PAUSE_S,
     LULL_SPEECH_S,
     LULL_STEPS,
@@ -18,6 +19,7 @@ from lysnrai_desktop.core.endpointing import (
     PIECE_S,
     RELEASE,
     SEARCH_S,
+    SENTENCE_PAUSE_S,
     STEP_S,
     Cut,
     Decision,
@@ -150,12 +152,31 @@ def test_a_soft_syllable_does_not_end_speech_nor_begin_it() -> None:
 
 
 def test_a_long_enough_piece_is_cut_in_the_middle_of_the_pause_once_it_is_one() -> None:
-    heard = hear(steps((PIECE_S + 1, SPEECH), (PAUSE_S + STEP_S, SILENCE)))
+    heard = hear(steps((ENOUGH_S + 1, SPEECH), (PAUSE_S + STEP_S, SILENCE)))
 
     first, rest = cuts(heard)
-    assert first.speech == (0.0, near(PIECE_S + 1))
-    assert first.end_s == near(PIECE_S + 1 + PAUSE_S / 2)
+    assert first.speech == (0.0, near(ENOUGH_S + 1))
+    assert first.end_s == near(ENOUGH_S + 1 + PAUSE_S / 2)
     assert rest.speech is None
+
+
+@given(st.floats(PIECE_S + 0.1, ENOUGH_S - 0.1), st.floats(PAUSE_S + 0.1, LONG_PAUSE_S))
+def test_the_longer_a_piece_the_shorter_a_pause_ends_it(speech_s: float, pause_s: float) -> None:
+    """At PIECE_S that between two sentences, at ENOUGH_S any."""
+
+    def pieces(speech_s: float, pause_s: float) -> int:
+        return len(cuts(hear(steps((speech_s, SPEECH), (pause_s, SILENCE), (1.0, SPEECH)))))
+
+    before = pieces(speech_s, pause_s)
+
+    assert pieces(speech_s + 0.5, pause_s) >= before
+    assert pieces(speech_s, pause_s + 0.2) >= before
+
+
+def test_a_hesitation_does_not_cut_a_sentence_in_two() -> None:
+    (piece,) = cuts(hear(steps((PIECE_S + 0.5, SPEECH), (SENTENCE_PAUSE_S - 0.2, SILENCE), (2.0, SPEECH))))
+
+    assert piece.speech == (0.0, near(PIECE_S + SENTENCE_PAUSE_S + 2.3))
 
 
 def test_a_short_piece_goes_on_over_a_pause() -> None:
