@@ -42,6 +42,7 @@ TICKS = 625
 TICKS_PER_MS = 10_000
 WAV_HEADER_BYTES = 44
 BLOCK_BYTES = 3_200
+HYPOTHESIS_S = 0.5
 ALWAYS = 1 << 30
 
 MakeRecogniser = Callable[[Say], Engine]
@@ -341,6 +342,9 @@ class _Turn:
         self._is_mute = False
         self._short_bytes = 0
         self._phrase_end = turn.start
+        self._speaking = False
+        self._hypothesis = "…"
+        self._hypothesis_end = turn.start
         self._hearing = azure.recognise(turn.start, self.heard)
 
     def audio(self, body: bytes) -> None:
@@ -369,15 +373,17 @@ class _Turn:
         if self._azure.take_trouble("turn_end", self.turn.end):
             self._say("turn.end", {})
         self._hearing.audio(wire.Audio(0, RATE_HZ, body))
+        if self._speaking and self.turn.end - self._hypothesis_end >= HYPOTHESIS_S * RATE_HZ:
+            self._suppose(self._hypothesis)  # the service does not wait for a pause, as Whisper does
 
     def heard(self, message: wire.FromEngine) -> None:
         match message:
-            case wire.Voice(speaking=True):
-                self._say("speech.startDetected", {"Offset": self._ticks(self.turn.end)})
+            case wire.Voice(speaking=speaking):
+                self._speaking = speaking
+                if speaking:
+                    self._say("speech.startDetected", {"Offset": self._ticks(self.turn.end)})
             case wire.Partial(stable=stable, tentative=tentative) if self.turn.end > self._phrase_end:
-                text = f"{stable.reveal()} {tentative.reveal()}".strip()
-                span = {"Offset": self._ticks(self.turn.end - RATE_HZ // 10), "Duration": RATE_HZ // 10 * TICKS}
-                self._say("speech.hypothesis", {"Text": text, **span})
+                self._suppose(f"{stable.reveal()} {tentative.reveal()}".strip())
             case wire.Final(text=text) if text:
                 self._phrase(message)
             case wire.Done():
@@ -385,8 +391,13 @@ class _Turn:
             case _:
                 pass
 
+    def _suppose(self, text: str) -> None:
+        self._hypothesis, self._hypothesis_end = text, self.turn.end
+        span = {"Offset": self._ticks(self.turn.end - RATE_HZ // 10), "Duration": RATE_HZ // 10 * TICKS}
+        self._say("speech.hypothesis", {"Text": text, **span})
+
     def _phrase(self, final: wire.Final) -> None:
-        self._phrase_end = final.end
+        self._phrase_end, self._hypothesis = final.end, "…"
         if self._azure.take_trouble("no_phrase", final.end):
             return
         trouble = self._azure.take_trouble("phrase", final.end)

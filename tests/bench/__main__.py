@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from tests.bench import account, dictated, faults, idle, insert, press, release, start, telemetry_cost
+from tests.bench import account, azure, dictated, faults, idle, insert, press, release, start, telemetry_cost
 from tests.bench.bench import Bench
 from tests.bench.figures import Figure, report, table
 from tests.desktop.machine import virtual_desktop
@@ -29,6 +29,7 @@ MEASUREMENTS: Mapping[str, Callable[[Bench], list[Figure]]] = {
     "release": release.measure,
     "insert": insert.measure,
     "faults": faults.measure,
+    "azure": azure.measure,
     "telemetry": telemetry_cost.measure,
     "wer": dictated.measure,
     "more": release.measure_more,

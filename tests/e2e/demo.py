@@ -5,6 +5,9 @@ a terminal. The app is started as a user starts it, with nothing set: its defaul
 pressed as hands press them, held or twice. For each sentence this prints what was said, what arrived, and the time
 from letting the key go (or pressing it again) until the text is to be seen.
 
+The second part is for the fallback: the app dictates through Azure Speech, which dies in the middle of a sentence. The
+service is emulated (tests/azure), and is spoken to by Microsoft's own SDK.
+
 Pictures and the app's log are left in build/demo. The exit status is 0 only if every word is right, whatever its
 capitals and marks.
 """
@@ -16,10 +19,14 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from tests import speech
+from tests.azure import service as azure_service
+from tests.azure.listening import listening_service
 from tests.desktop.editors import Editor, await_text
 from tests.desktop.machine import VirtualDesktop, virtual_desktop
 from tests.desktop.processes import NotInTime
@@ -27,6 +34,8 @@ from tests.e2e.app import HOTKEY, App, running_app
 
 FOLDER = Path(__file__).parents[2] / "build" / "demo"
 DESK = (58, 72, 92)
+RATE_HZ = 48_000
+PAUSE_S = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +74,44 @@ def main() -> int:
         desktop.screen.place(editor.title, 40, 40)
         desktop.screen.place(terminal.title, 420, 400)
         try:
-            with _timed("LysnrAI, as a user starts it"):
-                app = stack.enter_context(running_app(desktop))
-            print(f"It listens for {HOTKEY}, with the model {app.status()['model']}.\n")
-            desktop.screen.screenshot(FOLDER / "1-idle.png")
-            shown = [_dictate(desktop, app, sentence) for sentence in _sentences(editor, terminal)]
-            desktop.screen.screenshot(FOLDER / "3-after.png")
+            shown = [*_dictations(desktop, editor, terminal), _fallback(desktop, editor)]
         except NotInTime as late:
             desktop.screen.screenshot(FOLDER / "failed.png")
             print(f"\nFAILED: {late}")
             return 1
     return _sum_up(shown)
+
+
+def _dictations(desktop: VirtualDesktop, editor: Editor, terminal: Editor) -> list[Shown]:
+    with ExitStack() as stack:
+        with _timed("LysnrAI, as a user starts it"):
+            app = stack.enter_context(running_app(desktop))
+        print(f"It listens for {HOTKEY}, with the model {app.status()['model']}.\n")
+        desktop.screen.screenshot(FOLDER / "1-idle.png")
+        shown = [_dictate(desktop, app, sentence) for sentence in _sentences(editor, terminal)]
+        desktop.screen.screenshot(FOLDER / "3-after.png")
+    return shown
+
+
+def _fallback(desktop: VirtualDesktop, editor: Editor) -> Shown:
+    first, second = (clip for clip in speech.librivox() if clip.id[-4:] in ("0870", "0930"))
+    pause = np.zeros(round(PAUSE_S * RATE_HZ), np.float32)
+    both = np.concatenate([speech.samples(first, RATE_HZ), pause, speech.samples(second, RATE_HZ)])
+    path = desktop.folder / "two-sentences.wav"
+    speech.write_wav(path, both, RATE_HZ)
+    sentence = Sentence(speech.Clip("two sentences", "en", f"{first.text} {second.text}", path), editor, held=True)
+    models = desktop.app_home / "models"
+    with ExitStack() as stack:
+        with _timed("LysnrAI with a key for Azure Speech, and the service, emulated"):
+            azure = stack.enter_context(listening_service(models / "base"))
+            there = {"AZURE_SPEECH_KEY": "0" * 32, "AZURE_SPEECH_ENDPOINT": azure.endpoint}
+            own = replace(desktop, environment={**desktop.environment, **there})
+            app = stack.enter_context(running_app(own, home=desktop.folder / "azure", models=models))
+        azure.trouble("gone", at_s=first.duration_s + PAUSE_S + second.duration_s / 2, times=1)
+        shown = _dictate(own, app, sentence)
+        heard_s, spoken_s = azure.turns[-1].end / azure_service.RATE_HZ, len(both) / RATE_HZ
+        print(f"  Azure was gone after {heard_s:.1f} of {spoken_s:.1f} s; the rest is this computer's own.\n")
+    return shown
 
 
 def _keep_logs(desktop: VirtualDesktop) -> None:
@@ -95,7 +131,7 @@ def _sentences(editor: Editor, terminal: Editor) -> Sequence[Sentence]:
 
 
 def _dictate(desktop: VirtualDesktop, app: App, sentence: Sentence) -> Shown:
-    recording = speech.as_wav(sentence.clip, desktop.folder)
+    recording = speech.as_wav(sentence.clip, desktop.folder, RATE_HZ)
     screen, target = desktop.screen, sentence.target
     screen.focus(target.title)
     before = target.text()
