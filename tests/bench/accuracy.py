@@ -38,6 +38,7 @@ from lysnrai_desktop.core import engine_messages as wire
 from lysnrai_desktop.core.polish import polish
 from lysnrai_desktop.core.settings import PolishSettings
 from lysnrai_desktop.core.speech import Segment, Transcript
+from lysnrai_desktop.engines import model as models
 from lysnrai_desktop.engines.whisper import WhisperEngine
 from tests import speech
 from tests.bench import judging
@@ -65,7 +66,7 @@ class Ours:
     def __init__(self, model: str) -> None:
         self._said: queue.SimpleQueue[wire.FromEngine] = queue.SimpleQueue()
         self._engine = WhisperEngine(self._said.put)
-        self._engine.load(wire.Load(str(prepared(model)), "cpu", "int8", 2))
+        self._engine.use(models.load(wire.Load(str(prepared(model)), "cpu", "int8", 2)))
         self._sessions = itertools.count(1)
 
     def read(self, sound: NDArray[np.float32], language: str) -> str:

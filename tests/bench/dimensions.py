@@ -15,7 +15,7 @@ import argparse
 import json
 import math
 import os
-import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -25,6 +25,7 @@ from typing import Any
 import ctranslate2
 import numpy as np
 from ctranslate2.specs import common_spec, whisper_spec
+from numpy.typing import NDArray
 
 BUILD = Path(__file__).parents[2] / "build"
 MODELS = BUILD / "random-models"
@@ -175,20 +176,25 @@ def _vocabulary(count: int) -> list[str]:
 # --- measuring
 
 
-def measure(name: str, runs: int = 5) -> Times:
+@dataclass(frozen=True, slots=True)
+class Measured:
+    wall: Times
+    cpu: Times
+    """Processor seconds of all threads: what other work on the machine disturbs less."""
+
+
+def measure(name: str, runs: int = 5) -> Measured:
     model = ctranslate2.models.Whisper(str(build(name)), device="cpu", compute_type="int8", intra_threads=THREADS)
     size, random = SIZES[name], np.random.default_rng(1)
 
-    def features(seconds: float) -> ctranslate2.StorageView:
+    def encode_s(seconds: float) -> NDArray[np.float64]:
         sound = 0.3 * random.standard_normal((1, size.bands, round(seconds * 50) * 2))
-        return ctranslate2.StorageView.from_array(sound.astype(np.float32))
-
-    def encode_s(seconds: float) -> float:
-        window = features(seconds)
-        return _median_s(lambda: model.encode(window), runs)
+        window = ctranslate2.StorageView.from_array(sound.astype(np.float32))
+        return _took_s(lambda: model.encode(window), runs)
 
     prompt = [[50258, 50259, size.vocabulary - 1501 - 5, size.vocabulary - 1501 - 1]]
-    whole = model.encode(features(30))
+    encoded = random.standard_normal((1, 1500, size.width)).astype(np.float32)
+    whole = ctranslate2.StorageView.from_array(encoded)
 
     def tokens(count: int) -> None:
         # CTranslate2 stops at half of max_length, less the prompt
@@ -196,37 +202,41 @@ def measure(name: str, runs: int = 5) -> Times:
             whole, prompt, beam_size=BEAM, max_length=2 * count, suppress_tokens=[50257], suppress_blank=False
         )
 
-    token_s = (_median_s(lambda: tokens(40), runs) - _median_s(lambda: tokens(10), runs)) / 30
-    return Times(encode_s(30), encode_s(SENTENCE_S + BEHIND_S), encode_s(PIECE_S + BEHIND_S), token_s)
+    token_s = (_took_s(lambda: tokens(40), runs) - _took_s(lambda: tokens(10), runs)) / 30
+    both = [encode_s(30), encode_s(SENTENCE_S + BEHIND_S), encode_s(PIECE_S + BEHIND_S), token_s]
+    return Measured(Times(*(float(each[0]) for each in both)), Times(*(float(each[1]) for each in both)))
 
 
-def _median_s(work: Callable[[], object], runs: int) -> float:
+def _took_s(work: Callable[[], object], runs: int) -> NDArray[np.float64]:
+    """Seconds by the clock and of the processor: the least of some runs, after one that makes ready."""
     work()
     took = []
     for _ in range(runs):
-        began = time.perf_counter()
+        began = time.perf_counter(), time.process_time()
         work()
-        took.append(time.perf_counter() - began)
-    return statistics.median(took)
+        took.append((time.perf_counter() - began[0], time.process_time() - began[1]))
+    return np.asarray(np.array(took).min(axis=0))
 
 
-def rows(found: dict[str, Times]) -> Iterator[str]:
-    yield "random weights of true dimensions, int8, beam 5, two threads: cost alone, no text"
+def rows(found: dict[str, Measured]) -> Iterator[str]:
+    yield "random weights of true dimensions, int8, beam 5, two threads: cost alone, no text; ours / peers' way"
     yield ""
     yield (
         "| | encoder, 30 s | encoder, 3 + 1 s | a token | " + " | ".join(f"{length:g} s" for length in LENGTHS_S) + " |"
     )
     yield "|---|--:|--:|--:|" + "--:|" * len(LENGTHS_S)
-    for name, times in found.items():
+    for name, measured in found.items():
+        times = measured.wall
         ways = [(times.ours(length), times.peers(length)) for length in LENGTHS_S]
         waits = " | ".join(f"{ours:.2f} / {peers:.2f} s ({ours / peers:.2f})" for ours, peers in ways)
         costs = f"{times.encode_30:.2f} s | {times.encode_sentence:.2f} s | {1000 * times.token:.1f} ms"
         yield f"| {name} | {costs} | {waits} |"
     if "base" in found:
-        unit = found["base"].ours(SENTENCE_S)
+        unit = found["base"].cpu.ours(SENTENCE_S)
         yield ""
-        for name, times in found.items():
-            yield f'COSTS["{name}"] = Cost({times.ours(SENTENCE_S) / unit:.2f}, {times.full / unit:.1f})'
+        for name, measured in found.items():
+            cpu = measured.cpu
+            yield f'    "{name}": Cost({cpu.ours(SENTENCE_S) / unit:.2f}, {cpu.full / unit:.1f}),'
 
 
 def main() -> None:
@@ -234,10 +244,12 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help=f"all sizes, not only {', '.join(USUAL)}")
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
-    found = {name: measure(name, options.runs) for name in SIZES if options.all or name in USUAL}
-    BUILD.joinpath("dimensions.json").write_text(
-        json.dumps({"load": os.getloadavg()[0], **{name: asdict(times) for name, times in found.items()}}, indent=1)
-    )
+    found: dict[str, Measured] = {}
+    for name in SIZES if options.all else USUAL:
+        found[name] = measure(name, options.runs)
+        print(f"{name} ...", file=sys.stderr, flush=True)
+    measured = {name: asdict(times) for name, times in found.items()}
+    BUILD.joinpath("dimensions.json").write_text(json.dumps({"load": os.getloadavg()[0], **measured}, indent=1))
     print("\n".join(rows(found)))
 
 

@@ -8,8 +8,9 @@ less. Beside it, by turns, in the same process, with the same weights, threads a
     at once    released 0.1 s after the last sound, which is what is still on its way when the key comes up
     pause      released 0.4 s later
 
-What the wait is made of is drawn in build/finish.svg. The desktop, the hotkey and the insertion are in `python -m
-tests.bench` instead; what is seen while one speaks in `python -m tests.bench.partials`.
+Partials are made meanwhile, as in the app. What the wait is made of is drawn in build/finish.svg. The desktop, the
+hotkey and the insertion are in `python -m tests.bench` instead; what is seen while one speaks in `python -m
+tests.bench.partials`.
 """
 
 from __future__ import annotations
@@ -97,14 +98,19 @@ class Stopwatch:
 
 
 class Bench:
-    def __init__(self, name: str, language: str) -> None:
+    def __init__(self, name: str, language: str, partials: bool = True) -> None:
         self._name, self._language = name, language
         self._said: queue.SimpleQueue[wire.FromEngine] = queue.SimpleQueue()
         self._engine = WhisperEngine(self._said.put)
         folder = str(prepared(name))
-        model = models.load(wire.Load(folder, "cpu", "int8", 0))
+        load = wire.Load(folder, "cpu", "int8", 0)
+        model = models.load(load)
         self._watch = model.model = Stopwatch(model.model)
         self._engine.use(model)
+        if partials:
+            self._engine._glimpser.start(load)
+            while not self._engine._glimpser.is_ready:
+                time.sleep(0.1)
         self._one_pass = WhisperModel(folder, device="cpu", compute_type="int8", cpu_threads=models.usual_threads())
         self._sessions = 0
 
@@ -206,10 +212,15 @@ def _median(samples: Iterator[float] | Sequence[float]) -> float:
 
 
 def measure(
-    model: str, language: str, lengths_s: Sequence[float], count: int, ends: Sequence[str] = tuple(ENDS_S)
+    model: str,
+    language: str,
+    lengths_s: Sequence[float],
+    count: int,
+    ends: Sequence[str] = tuple(ENDS_S),
+    partials: bool = True,
 ) -> list[Pair]:
     """Dictate `count` recordings of each length and end, each with one pass behind it."""
-    bench = Bench(model, language)
+    bench = Bench(model, language, partials)
     pairs: list[Pair] = []
     with tempfile.TemporaryDirectory() as folder:
         for length_s in lengths_s:
@@ -224,9 +235,12 @@ def main() -> None:
     parser.add_argument("--language", default="en", help='for both; with "auto" one pass encodes its window twice')
     parser.add_argument("--lengths", type=float, nargs="+", default=[3.0, 8.0, 20.0, 60.0])
     parser.add_argument("--count", type=int, default=9, help="9 of all lengths and both models: an hour")
+    parser.add_argument("--no-partials", action="store_true", help="finals alone, for their processor time")
     options = parser.parse_args()
     pairs = [
-        pair for model in options.models for pair in measure(model, options.language, options.lengths, options.count)
+        pair
+        for model in options.models
+        for pair in measure(model, options.language, options.lengths, options.count, partials=not options.no_partials)
     ]
     BUILD.mkdir(exist_ok=True)
     (BUILD / "finish.json").write_text(json.dumps([asdict(pair) for pair in pairs], ensure_ascii=False, indent=1))
