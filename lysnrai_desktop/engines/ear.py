@@ -114,6 +114,8 @@ class Ear:
         listening, glimpser = self._listening, self._glimpser
         if not glimpser.is_ready or not listening.speaking or listening.first is None:
             return
+        if self._work.is_being_read:  # it would have to wait, and its work would hide that the reader hangs
+            return
         if self._guess is not None or (self._glimpse is not None and not self._glimpse.void):
             return
         speech_s = (listening.last - listening.first) * STEP_S

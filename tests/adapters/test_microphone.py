@@ -553,7 +553,12 @@ class Card:
         self.opened.append((channels, samplerate))
         samples = np.array([[100] * channels, [-300] * channels], np.int16).data
         flags = [SimpleNamespace(input_overflow=overflow) for overflow in self.overflows]
-        return Stream(lambda: [callback(samples, 2, None, each) for each in flags])
+
+        def start() -> None:
+            for each in flags:
+                callback(samples, 2, None, each)
+
+        return Stream(start)
 
     def _terminate(self) -> None: ...
 
@@ -562,7 +567,7 @@ class Card:
 
 @dataclass
 class Stream:
-    start: Callable[[], object]
+    start: Callable[[], None]
 
 
 def opened_on(card: Card, monkeypatch: pytest.MonkeyPatch, device: str = "") -> Heard:

@@ -87,10 +87,10 @@ class Screen:
 
     def keyboard_is_taken(self) -> bool:
         """Tell whether a program has the keyboard to itself, as a locker of screens has."""
-        taken = self._root.grab_keyboard(False, X.GrabModeAsync, X.GrabModeAsync, X.CurrentTime) != X.GrabSuccess
+        answer = self._root.grab_keyboard(False, X.GrabModeAsync, X.GrabModeAsync, X.CurrentTime)
         self._display.ungrab_keyboard(X.CurrentTime)
         self._display.sync()
-        return taken
+        return bool(answer != X.GrabSuccess)
 
     # -- mouse
 
@@ -177,6 +177,12 @@ class Screen:
         found = window.get_full_property(self._display.intern_atom(name), X.AnyPropertyType)
         return list(found.value) if found else []
 
+    def keyboard(self) -> tuple[object, ...]:
+        """Return all that a test may change of it: what its keys give, which are down, which locks are on."""
+        first, last = self._display.display.info.min_keycode, self._display.display.info.max_keycode
+        symbols = tuple(tuple(row) for row in self._display.get_keyboard_mapping(first, last - first + 1))
+        return symbols, tuple(self._display.query_keymap()), self._root.query_pointer().mask
+
     # -- clipboard
 
     def clipboard(self, target: str = "UTF8_STRING", selection: str = "clipboard") -> str:
@@ -184,8 +190,8 @@ class Screen:
         command = ("xclip", "-selection", selection, "-target", target, "-o")
         try:
             return call(command, self.environment)
-        except subprocess.CalledProcessError:
-            return ""
+        except (subprocess.CalledProcessError, UnicodeDecodeError):
+            return ""  # xclip takes another form if there was no owner at first
 
     @contextlib.contextmanager
     def copied(self, data: str | bytes, target: str = "UTF8_STRING", selection: str = "clipboard") -> Iterator[None]:
@@ -280,7 +286,8 @@ def window_manager(folder: Path, screen: Screen) -> Iterator[None]:
         screen._root.send_event(message, event_mask=X.SubstructureRedirectMask | X.SubstructureNotifyMask)
         return bool(screen._property(window, "_NET_FRAME_EXTENTS"))
 
-    with running(("openbox", "--sm-disable"), screen.environment, log=folder / "openbox.log"):
+    # Not asked to end: after a change of keys it is busy for seconds.
+    with running(("openbox", "--sm-disable"), screen.environment, log=folder / "openbox.log", asked=False):
         eventually(managed, "window manager has taken over")
         window.destroy()
         yield

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import queue
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,11 +18,13 @@ from numpy.typing import NDArray
 from lysnrai_desktop.core import engine_messages as wire
 from lysnrai_desktop.core.dictation import EngineDone, EngineFailed, Final, Voice
 from lysnrai_desktop.core.faults import Fault
+from lysnrai_desktop.core.guards import Reading
 from lysnrai_desktop.core.settings import Settings
+from lysnrai_desktop.engines.model import Model
 from lysnrai_desktop.engines.whisper import WhisperEngine
 from tests import nonspeech, speech
-from tests.desktop.processes import DEADLINE_S
-from tests.hearing import HOST, Hearing, hearing, settings_for, take_of, text_of
+from tests.desktop.processes import DEADLINE_S, eventually
+from tests.hearing import HOST, Hearing, hearing, pcm, settings_for, take_of, text_of
 
 RATE_HZ = 16_000
 ENGLISH = settings_for(model="tiny.en", idle_s=0.0)
@@ -243,3 +247,43 @@ def test_too_little_memory_is_not_taken_for_a_damaged_model(tiny_en: Path) -> No
         while not isinstance(event := link.events.get(timeout=DEADLINE_S), EngineFailed):
             pass
         assert event.code == "engine.out_of_memory"
+
+
+# --- whether it is at work
+
+
+class Held(Model):
+    """Reads nothing until it is let go."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder), device="cpu", compute_type="int8")
+        self.begun, self.goes_on = threading.Event(), threading.Event()
+
+    def read(self, *arguments: Any, **options: Any) -> Reading:
+        self.begun.set()
+        assert self.goes_on.wait(DEADLINE_S)
+        return super().read(*arguments, **options)
+
+    def read_sentence(self) -> str:
+        return ""
+
+
+@pytest.fixture(scope="module")  # its thread ends with the process
+def held(tiny_en: Path) -> tuple[WhisperEngine, Held]:
+    engine, model = WhisperEngine(queue.SimpleQueue[wire.FromEngine]().put), Held(tiny_en)
+    engine.use(model)
+    return engine, model
+
+
+def test_it_is_at_work_until_a_piece_is_read_however_long_that_takes(held: tuple[WhisperEngine, Held]) -> None:
+    engine, model = held
+    eventually(lambda: not engine.is_at_work(), "it has nothing to do")
+    hearing = engine.start(wire.Start(1, 0, "en", ()), lambda: True)
+    hearing.audio(wire.Audio(1, RATE_HZ, pcm(speech.samples(speech.prompt("number-not-answering")))))
+    hearing.finish()
+    assert model.begun.wait(DEADLINE_S)
+
+    assert engine.is_at_work()
+
+    model.goes_on.set()
+    eventually(lambda: not engine.is_at_work(), "it is done")
