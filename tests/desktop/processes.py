@@ -60,10 +60,12 @@ def running(
     stdin: int | IO[bytes] | None = subprocess.DEVNULL,
     stdout: int | None = None,
     pass_fds: Sequence[int] = (),
+    asked: bool = True,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a program for as long as the context lasts, and end it with all its descendants.
 
     Output goes to the end of `log` (nowhere without one), standard output elsewhere if asked.
+    `asked`: to end, before it is killed.
     """
     with contextlib.ExitStack() as stack:
         output = stack.enter_context(log.open("ab")) if log else subprocess.DEVNULL
@@ -79,15 +81,16 @@ def running(
         try:
             yield process
         finally:
-            end(process)
+            end(process, asked=asked)
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes], *, asked: bool = True) -> None:
     """End a program and its descendants: asked first, then by force."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(TERMINATION_S)
+    if asked:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(TERMINATION_S)
     with contextlib.suppress(ProcessLookupError):  # its descendants, or itself if it would not listen
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
