@@ -281,7 +281,8 @@ def _heard(state: Arming | Recording | Finishing) -> int:
 
 def _final(state: Speaking, segment: Segment) -> Speaking:
     segment = replace(segment, engine=state.relay.backend.value)
-    return replace(state, relay=state.relay.heard(), transcript=state.transcript.plus(segment))
+    relay = state.relay.heard() if segment.text else state.relay  # of silence an engine knows by itself
+    return replace(state, relay=relay, transcript=state.transcript.plus(segment))
 
 
 def _engine_failed(state: Heard, code: str, at: float) -> tuple[Heard, Effects]:

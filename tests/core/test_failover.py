@@ -281,6 +281,16 @@ def test_a_new_key_brings_the_service_back_with_the_next_dictation() -> None:
         assert state.relay.backend is AZURE, at
 
 
+@pytest.mark.parametrize(("text", "mended"), [("", False), ("Hello.", True)])
+def test_a_refusal_is_forgotten_when_the_service_gives_text(text: str, mended: bool) -> None:
+    refused = (AzureChanged(0.0, "azure.key"), Start(1.0), MicrophoneLive(1, 1.1))
+
+    _, state = play(*refused, Final(1, 2.0, replace(HELLO, text=SpokenText(text))), Cancel(3.0), settings=ONLY_AZURE)
+
+    assert isinstance(state, Idle)
+    assert (state.azure == CLOSED) is mended
+
+
 def test_nobody_hears_of_a_service_that_was_never_set_up() -> None:
     effects, state = play(Start(1.0), MicrophoneLive(1, 1.1))
 
