@@ -28,6 +28,32 @@ def screen(home_environment: tuple[Path, dict[str, str]]) -> Iterator[Screen]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def shared_screen() -> Iterator[Screen]:
+    """An X server with a window manager, one for a module."""
+    with home_folder() as (folder, environment), x_server(folder, environment) as made, window_manager(folder, made):
+        yield made
+
+
+@pytest.fixture
+def own_screen(home_environment: tuple[Path, dict[str, str]]) -> Iterator[Screen]:
+    """One of its own, for a test that says so because it leaves another keyboard behind, or none at all."""
+    folder, environment = home_environment
+    with x_server(folder, environment) as made, window_manager(folder, made):
+        yield made
+
+
+@pytest.fixture
+def reused_screen(request: pytest.FixtureRequest, shared_screen: Screen) -> Iterator[Screen]:
+    """The module's, which a test must leave as it was; or its own, if it asks for that one."""
+    if "own_screen" in request.fixturenames:
+        yield request.getfixturevalue("own_screen")
+        return
+    before = shared_screen.keyboard()
+    yield shared_screen
+    assert shared_screen.keyboard() == before, "this test changes the keyboard: it needs the fixture own_screen"
+
+
 @pytest.fixture
 def sound(home_environment: tuple[Path, dict[str, str]]) -> Iterator[PulseServer]:
     """A sound server with a virtual microphone, two and a half seconds."""

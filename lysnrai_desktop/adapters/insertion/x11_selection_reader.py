@@ -215,10 +215,12 @@ class Reader:
         whole = bytearray()
         while True:
             part = self._window.get_property(place, X.AnyPropertyType, len(whole) // 4, PIECE_BYTES // 4)
-            if part is None or before + len(whole) + part.bytes_after > patience.room:
-                patience.too_much = part is not None
+            if part is None:
                 return None
             whole += part.value if isinstance(part.value, bytes) else part.value.tobytes()
+            if before + len(whole) + part.bytes_after > patience.room:
+                patience.too_much = True
+                return None
             if not part.bytes_after:
                 self._window.delete_property(place)
                 return Data(part.property_type, part.format, bytes(whole))

@@ -176,6 +176,7 @@ def test_an_edge_is_dated_when_the_key_moved(screen: Screen, hotkeys: X11Hotkeys
     assert before - 0.002 <= seen.edge().at <= after + 0.002  # stamps are whole milliseconds
 
 
+@pytest.mark.usefixtures("own_screen")
 @pytest.mark.parametrize("locks", [("Caps_Lock",), ("Num_Lock",), ("Caps_Lock", "Num_Lock")])
 def test_lock_keys_make_no_difference(
     screen: Screen, hotkeys: X11Hotkeys, seen: Seen, locks: tuple[str, ...], tmp_path: Path
@@ -238,6 +239,7 @@ def test_a_key_pressed_before_its_modifiers_is_no_hotkey(screen: Screen, hotkeys
     assert seen.nothing()
 
 
+@pytest.mark.usefixtures("own_screen")
 def test_the_hotkey_follows_its_symbol_to_another_layout(screen: Screen, hotkeys: X11Hotkeys, seen: Seen) -> None:
     hotkeys.bind("ctrl+alt+y")
     call(("setxkbmap", "de"), screen.environment)
@@ -248,6 +250,7 @@ def test_the_hotkey_follows_its_symbol_to_another_layout(screen: Screen, hotkeys
     assert seen.edge().down
 
 
+@pytest.mark.usefixtures("own_screen")
 def test_the_hotkey_stays_on_its_key_when_the_layout_lacks_the_symbol(
     screen: Screen, hotkeys: X11Hotkeys, seen: Seen
 ) -> None:
@@ -259,6 +262,7 @@ def test_the_hotkey_stays_on_its_key_when_the_layout_lacks_the_symbol(
     assert (seen.edge().down, seen.edge().down) == (True, False)
 
 
+@pytest.mark.usefixtures("own_screen")
 def test_a_release_counts_though_the_layout_was_switched_while_the_key_was_down(
     screen: Screen, hotkeys: X11Hotkeys, seen: Seen
 ) -> None:
@@ -273,6 +277,7 @@ def test_a_release_counts_though_the_layout_was_switched_while_the_key_was_down(
     assert not seen.edge().down
 
 
+@pytest.mark.usefixtures("own_screen")
 def test_the_hotkey_stays_on_its_key_if_so_set(screen: Screen, seen: Seen) -> None:
     hotkeys = X11Hotkeys(seen.put, seen.put, seen.put, screen.environment["DISPLAY"], follows_symbols=lambda: False)
     with contextlib.ExitStack() as stack:
@@ -285,6 +290,7 @@ def test_the_hotkey_stays_on_its_key_if_so_set(screen: Screen, seen: Seen) -> No
         assert (seen.edge().down, seen.edge().down) == (True, False)
 
 
+@pytest.mark.usefixtures("own_screen")
 def test_two_hotkeys_change_places_with_the_layout(screen: Screen, hotkeys: X11Hotkeys, seen: Seen) -> None:
     hotkeys.bind("ctrl+alt+y")
     hotkeys.bind("ctrl+alt+z", "hold")
@@ -393,6 +399,7 @@ def test_a_button_that_the_mouse_lacks_is_refused(hotkeys: X11Hotkeys) -> None:
         hotkeys.bind("button15")
 
 
+@pytest.mark.usefixtures("own_screen")
 def test_a_combination_that_another_program_takes_during_a_change_of_layout_is_told(
     screen: Screen, hotkeys: X11Hotkeys, seen: Seen
 ) -> None:
@@ -410,6 +417,7 @@ def test_a_combination_that_another_program_takes_during_a_change_of_layout_is_t
     other.close()
 
 
+@pytest.mark.usefixtures("own_screen")
 def test_a_dying_server_is_told_and_ends_the_thread(screen: Screen, seen: Seen) -> None:
     threads = set(threading.enumerate())
     hotkeys = X11Hotkeys(seen.put, seen.put, seen.put, screen.environment["DISPLAY"])

@@ -6,9 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from lysnrai_desktop.adapters.insertion import x11_receipts
+from lysnrai_desktop.adapters.insertion import x11, x11_receipts, x11_selection_reader
 from tests.adapters.insertion.bench import Bench
 from tests.desktop.screen import Screen
+
+
+@pytest.fixture
+def screen(reused_screen: Screen) -> Screen:
+    return reused_screen
 
 
 @pytest.fixture
@@ -22,5 +27,7 @@ def bench(screen: Screen, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For tests whose target does not fetch: the wait need not be long."""
+    """For tests in which something does not come: the wait need not be long."""
     monkeypatch.setattr(x11_receipts, "RECEIPT_S", 0.5)
+    monkeypatch.setattr(x11_selection_reader, "STALL_S", 0.25)
+    monkeypatch.setattr(x11, "HELD_S", 0.25)

@@ -20,9 +20,9 @@ from Xlib import X, Xatom, display
 from Xlib.protocol import event, rq
 
 from lysnrai_desktop.adapters.hotkeys.x11 import X11Hotkeys
-from lysnrai_desktop.adapters.insertion import x11_receipts
+from lysnrai_desktop.adapters.insertion import x11_receipts, x11_selection_reader
 from lysnrai_desktop.adapters.insertion.x11 import X11Inserter
-from lysnrai_desktop.adapters.insertion.x11_selection_reader import LARGEST_BYTES, PIECE_BYTES, Former, worth_keeping
+from lysnrai_desktop.adapters.insertion.x11_selection_reader import PIECE_BYTES, Former, worth_keeping
 from lysnrai_desktop.core.dictation import Delivery
 from lysnrai_desktop.core.faults import (
     ClipboardLost,
@@ -77,6 +77,7 @@ def test_every_text_arrives_to_the_letter_in_a_terminal(bench: Bench, screen: Sc
         assert await_text(xterm, lambda text: len(text) >= len(whole)) == whole
 
 
+@pytest.mark.usefixtures("own_screen")
 @pytest.mark.parametrize("lock", ["Caps_Lock", "Num_Lock"])
 def test_lock_keys_do_no_harm(bench: Bench, screen: Screen, tmp_path: Path, lock: str) -> None:
     with qt_editor(tmp_path, screen) as editor, terminal(tmp_path, screen) as xterm:
@@ -87,6 +88,7 @@ def test_lock_keys_do_no_harm(bench: Bench, screen: Screen, tmp_path: Path, lock
             assert await_text(target, lambda text: len(text) >= 5) == "Grüße"
 
 
+@pytest.mark.usefixtures("own_screen")
 @pytest.mark.parametrize("layouts", ["us,ru", "ru,us", "ru", "dvorak"])
 def test_the_keyboard_layout_does_no_harm(bench: Bench, screen: Screen, tmp_path: Path, layouts: str) -> None:
     subprocess.run(["setxkbmap", layouts], env=dict(screen.environment), check=True)
@@ -108,6 +110,7 @@ def test_the_primary_strategy_serves_editors_too(bench: Bench, screen: Screen, t
 # --- typing
 
 
+@pytest.mark.usefixtures("own_screen")
 @pytest.mark.parametrize(
     ("into", "layouts"), [(qt_editor, "us"), (qt_editor, "de"), (qt_editor, "ru,us"), (terminal, "us")]
 )
@@ -128,6 +131,7 @@ def test_a_text_can_be_typed_whatever_the_keyboard_has(
         assert screen.clipboard() == "former"
 
 
+@pytest.mark.usefixtures("own_screen")
 def test_the_keyboard_is_afterwards_as_it_was(bench: Bench, screen: Screen, tmp_path: Path) -> None:
     bench.settings = InsertionSettings(strategy="type")
     before = keyboard_of(screen)
@@ -137,6 +141,7 @@ def test_the_keyboard_is_afterwards_as_it_was(bench: Bench, screen: Screen, tmp_
     assert keyboard_of(screen) == before
 
 
+@pytest.mark.usefixtures("own_screen")
 def test_keys_that_a_killed_process_had_lent_are_taken_back_at_the_next_start(screen: Screen) -> None:
     before = keyboard_of(screen)
     other = display.Display(screen.environment["DISPLAY"])
@@ -286,6 +291,7 @@ def test_an_empty_clipboard_is_empty_again(bench: Bench, screen: Screen, tmp_pat
         eventually(lambda: owner_of(screen) == 0, "nobody owns the clipboard")
 
 
+@pytest.mark.usefixtures("impatient")
 def test_of_an_owner_that_hangs_nothing_is_taken_and_the_text_is_typed(
     bench: Bench, screen: Screen, tmp_path: Path
 ) -> None:
@@ -301,6 +307,7 @@ def test_of_an_owner_that_hangs_nothing_is_taken_and_the_text_is_typed(
         assert bench.told == []
 
 
+@pytest.mark.usefixtures("impatient")
 def test_that_the_clipboard_will_be_lost_is_told_before_it_is(bench: Bench, screen: Screen) -> None:
     text = "Grüße " * 100
     with Window(screen, "w") as window, program("clipboard_owner", screen) as owner:
@@ -316,8 +323,11 @@ def test_that_the_clipboard_will_be_lost_is_told_before_it_is(bench: Bench, scre
         owner.send_signal(signal.SIGCONT)
 
 
-def test_what_is_too_large_to_be_kept_stays_with_its_owner(bench: Bench, screen: Screen, tmp_path: Path) -> None:
-    huge = bytes(LARGEST_BYTES + 1)
+def test_what_is_too_large_to_be_kept_stays_with_its_owner(
+    bench: Bench, screen: Screen, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(x11_selection_reader, "LARGEST_BYTES", 1_000_000)
+    huge = bytes(1_000_001)
     with qt_editor(tmp_path, screen) as editor, screen.copied(huge, "application/x-huge"):
         assert bench.insert("Grüße") == TYPED
 
@@ -346,7 +356,7 @@ def test_the_former_content_comes_back_only_when_a_slow_target_has_all_of_the_te
     with Window(screen, "w") as window, screen.copied("former"):
         bench.start(LARGE, bench.inserter.capture())
         stamp = window.await_keys()
-        threading.Event().wait(1.0)  # the target is busy
+        threading.Event().wait(0.4)  # the target is busy
         assert window.ask("UTF8_STRING", stamp)
         whole = bytearray()
         window.read()  # INCR
@@ -446,7 +456,6 @@ def test_our_own_window_is_no_target(bench: Bench, screen: Screen) -> None:
 # --- the truth about the outcome
 
 
-@pytest.mark.usefixtures("impatient")
 def test_a_window_that_asks_for_a_password_is_left_alone(bench: Bench, screen: Screen) -> None:
     with Window(screen, "w", wm_class="pinentry") as window:
         assert bench.insert("Grüße", bench.inserter.capture()) == Delivered(Delivery.ON_CLIPBOARD, PasswordPrompt.code)
@@ -455,6 +464,7 @@ def test_a_window_that_asks_for_a_password_is_left_alone(bench: Bench, screen: S
         assert screen.clipboard() == "Grüße"
 
 
+@pytest.mark.usefixtures("impatient")
 def test_without_a_receipt_the_text_is_not_said_to_be_inserted(bench: Bench, screen: Screen) -> None:
     with Window(screen, "w") as window, screen.copied("former"):
         assert bench.insert("Grüße", bench.inserter.capture()) == NOT_DELIVERED
@@ -514,6 +524,7 @@ def test_the_text_waits_until_modifiers_are_let_go(bench: Bench, screen: Screen,
         assert await_text(editor) == "Grüße"
 
 
+@pytest.mark.usefixtures("impatient")
 def test_modifiers_held_on_keep_the_text_on_the_clipboard(bench: Bench, screen: Screen, tmp_path: Path) -> None:
     with qt_editor(tmp_path, screen) as editor:
         screen.key_down("shift")
@@ -571,6 +582,7 @@ def test_insertion_comes_back_after_a_disconnection(bench: Bench, screen: Screen
         assert await_text(editor) == "two"
 
 
+@pytest.mark.usefixtures("own_screen")
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # python-xlib's, of the attempt that failed
 def test_a_dying_server_ends_insertions_and_the_thread(bench: Bench, screen: Screen) -> None:
     with Window(screen, "w") as window:
@@ -689,6 +701,7 @@ def test_a_target_that_dies_while_it_fetches_leaves_the_text_on_the_clipboard(be
     assert screen.clipboard() == LARGE
 
 
+@pytest.mark.usefixtures("impatient")
 def test_an_owner_that_dies_while_it_is_read_does_not_keep_the_text_from_coming(
     bench: Bench, screen: Screen, tmp_path: Path
 ) -> None:
@@ -700,8 +713,11 @@ def test_an_owner_that_dies_while_it_is_read_does_not_keep_the_text_from_coming(
         assert await_text(editor) == "Grüße"
 
 
-def test_a_selection_too_large_to_keep_is_left_out(bench: Bench, screen: Screen, tmp_path: Path) -> None:
-    with qt_editor(tmp_path, screen), screen.copied(bytes(LARGEST_BYTES + 1), "application/x-huge"):
+def test_a_selection_too_large_to_keep_is_left_out(
+    bench: Bench, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(x11_selection_reader, "LARGEST_BYTES", 1_000_000)
+    with screen.copied(bytes(1_000_001), "application/x-huge"):
         content = bench.inserter._x.call(lambda _: bench.inserter._selections.read("CLIPBOARD"))
 
         assert content == Former({}, whole=False)

@@ -20,6 +20,7 @@ from lysnrai_desktop.ports import Delivered
 from tests.adapters.insertion.bench import INSERTED, TYPED, Bench
 from tests.desktop.accessibility import accessible_screen
 from tests.desktop.editors import await_text, qt_editor, terminal
+from tests.desktop.machine import home_folder
 from tests.desktop.processes import eventually
 from tests.desktop.screen import Screen
 from tests.fidelity.targets import gtk_editor, line_editor, tk_editor
@@ -27,10 +28,10 @@ from tests.fidelity.targets import gtk_editor, line_editor, tk_editor
 LEFT_ALONE = Delivered(Delivery.ON_CLIPBOARD, PasswordPrompt.code)
 
 
-@pytest.fixture
-def accessible(home_environment: tuple[Path, dict[str, str]]) -> Iterator[Screen]:
-    """A screen whose programs tell what is in them, three quarters of a second."""
-    with accessible_screen(*home_environment) as made:
+@pytest.fixture(scope="module")
+def accessible() -> Iterator[Screen]:
+    """A screen whose programs tell what is in them."""
+    with home_folder() as place, accessible_screen(*place) as made:
         yield made
 
 
