@@ -5,6 +5,9 @@
 It says a final for each second of the take, which is the number of that second: 0, 1, 2 … so a text that lost or
 doubled a second shows it. Each partial is the number to come. Somebody is "speaking" while samples are not zero.
 
+With "count!" it says instead what it read in the audio: every four bytes are a counter there, and the text is the first
+and the last, as in "0-7999"; "torn" where they do not follow each other.
+
 Events happen when the audio passes that second of the take (at once without one), but only in a session that hears the
 take from its beginning: the next try succeeds. With "!" behind the name they happen always.
 
@@ -21,6 +24,7 @@ Imports: core. May be imported by: host.
 from __future__ import annotations
 
 import array
+import itertools
 import os
 import signal
 import threading
@@ -82,10 +86,15 @@ class _Hearing:
         self._final = self._end = start.from_sample
         self._rate_hz = 1
         self._speaking = False
+        self._counts = any(event.name == "count" for event in events)
+        self._unsaid = bytearray()
+        """The audio behind the last final, if it counts."""
         self._happen()
 
     def audio(self, audio: wire.Audio) -> None:
         self._rate_hz = audio.rate_hz
+        if self._counts:
+            self._unsaid += audio.pcm
         speaking = any(array.array("h", audio.pcm))
         if speaking is not self._speaking:
             self._speaking = speaking
@@ -104,8 +113,16 @@ class _Hearing:
         self._say(wire.Done(self._session))
 
     def _say_final(self) -> None:
-        self._say(wire.Final(self._session, self._final, self._end, self._number(), "en"))
+        text = self._counted() if self._counts else self._number()
+        self._say(wire.Final(self._session, self._final, self._end, text, "en"))
         self._final = self._end
+
+    def _counted(self) -> SpokenText:
+        read = (self._end - self._final) * SAMPLE_BYTES
+        numbers = array.array("I", bytes(self._unsaid[:read]))
+        del self._unsaid[:read]
+        follow = all(after == before + 1 for before, after in itertools.pairwise(numbers))
+        return SpokenText(f"{numbers[0]}-{numbers[-1]}" if follow else "torn")
 
     def _number(self) -> SpokenText:
         return SpokenText(str(self._final // self._rate_hz))

@@ -43,9 +43,9 @@ def choosing(backend: str) -> Settings:
 
 
 class Desk:
-    """The dictation thread, two scripted engines in processes of their own, and a user."""
+    """The dictation thread, two engines in processes of their own, started by these commands, and a user."""
 
-    def __init__(self, azure_does: Sequence[str], whisper_does: Sequence[str], settings: Settings) -> None:
+    def __init__(self, azure_command: Sequence[str], whisper_command: Sequence[str], settings: Settings) -> None:
         inbox: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self.settings = settings
         self.key = Secret("a-key")
@@ -60,8 +60,8 @@ class Desk:
             post,
             lambda: self.settings,
             {
-                Backend.WHISPER: whisper(lambda _: FOLDER, scripted(*whisper_does)),
-                Backend.AZURE: azure(lambda: self.key, scripted(*azure_does)),
+                Backend.WHISPER: whisper(lambda _: FOLDER, whisper_command),
+                Backend.AZURE: azure(lambda: self.key, azure_command),
             },
             key_code=lambda: "" if self.key else "azure.not_configured",
         )
@@ -93,7 +93,7 @@ class Desk:
         eventually(lambda: self.loop.status.text.reveal() == wanted, f"what is understood is {wanted}")
 
     def choose(self, backend: str) -> None:
-        self.settings = choosing(backend)
+        self.settings = replace(self.settings, engine=replace(self.settings.engine, backend=backend))
         self.engines.apply(self.settings)
 
     def release(self) -> str:
@@ -121,7 +121,13 @@ def numbers(until: int) -> str:
 
 @contextmanager
 def desk(azure_does: Sequence[str] = (), whisper_does: Sequence[str] = (), settings: Settings = BOTH) -> Iterator[Desk]:
-    it = Desk(azure_does, whisper_does, settings)
+    with desk_with(scripted(*azure_does), scripted(*whisper_does), settings) as it:
+        yield it
+
+
+@contextmanager
+def desk_with(azure_command: Sequence[str], whisper_command: Sequence[str], settings: Settings) -> Iterator[Desk]:
+    it = Desk(azure_command, whisper_command, settings)
     try:
         yield it
     finally:
