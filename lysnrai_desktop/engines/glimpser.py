@@ -16,7 +16,6 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 from lysnrai_desktop.core import engine_messages as wire, guards, language as languages
@@ -37,35 +36,24 @@ class Glimpser:
         self.took_s = 0.0
         """What the last reading took."""
         self.is_ready = False
-        self.is_reading = False
 
     def start(self, load: wire.Load) -> None:
         """Load the model, in the background, if it is not too large."""
         if (Path(load.folder) / "model.bin").stat().st_size <= MAX_WEIGHTS_BYTES:
-            one_thread = wire.Load(load.folder, load.device, load.compute_type, threads=1, beam=1)
-            self._run_in_background(lambda: load_model(one_thread))
-
-    def use(self, model: Model) -> None:
-        """Read with this model."""
-        self._run_in_background(lambda: model)
+            one_thread = wire.Load(load.folder, load.device, load.compute_type, threads=1)
+            threading.Thread(target=self._run, args=(one_thread,), name="glimpsing", daemon=True).start()
 
     def ask(self, glimpse: Glimpse) -> None:
         self._asked.put(glimpse)
 
-    def _run_in_background(self, get_model: Callable[[], Model]) -> None:
-        threading.Thread(target=self._run, args=(get_model,), name="glimpsing", daemon=True).start()
-
-    def _run(self, get_model: Callable[[], Model]) -> None:
+    def _run(self, load: wire.Load) -> None:
         if sys.platform == "linux":
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _LOWEST)
         try:
-            model = get_model()
+            model = load_model(load)
             self.is_ready = True
             while True:
-                glimpse = self._asked.get()
-                self.is_reading = True
-                self._read(model, glimpse)
-                self.is_reading = False
+                self._read(model, self._asked.get())
         except Fault:
             pass  # what is needed was loaded: this is a luxury
         except (MemoryError, RuntimeError) as error:
@@ -80,7 +68,8 @@ class Glimpser:
             began = time.monotonic()
             sound = piece.around(piece.speech)
             language = language or languages.choose(model.languages(sound), session.possible, "")
-            reading = model.read(sound, (piece.speech[1] - piece.speech[0]) / RATE_HZ, language, session.prompt)
+            speech_s = (piece.speech[1] - piece.speech[0]) / RATE_HZ
+            reading = model.read(sound, speech_s, language, session.prompt, beam=1)
             self.took_s = time.monotonic() - began
             glimpse.void = True
             if not guards.is_doubtful(reading):

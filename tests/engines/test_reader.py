@@ -219,7 +219,7 @@ def test_a_glimpse_that_comes_after_the_final_is_not_shown(spoken: Spoken, monke
     real = Model.read
 
     def slowly(self: Model, *arguments: Any, **named: Any) -> Reading:
-        if self.beam == 1:
+        if named.get("beam") == 1:
             begun.set()
             assert go_on.wait(DEADLINE_S)
         return real(self, *arguments, **named)
@@ -235,46 +235,17 @@ def test_a_glimpse_that_comes_after_the_final_is_not_shown(spoken: Spoken, monke
     said += spoken.finish()
 
     assert not any(isinstance(message, wire.Partial) for message in said)
-    eventually(lambda: not spoken.glimpser.is_reading, "the glimpse's end")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a thread has no niceness of its own")
 @pytest.mark.usefixtures("idle")
 def test_glimpses_are_the_least_urgent_thing_on_this_machine() -> None:
-    niceness = {
-        thread.name: os.getpriority(os.PRIO_PROCESS, thread.native_id or 0)
-        for thread in threading.enumerate()
-        if thread.name in ("reading", "glimpsing")
-    }
+    ours = os.getpriority(os.PRIO_PROCESS, os.getpid())
+    niceness = {thread.name: os.getpriority(os.PRIO_PROCESS, thread.native_id or 0) for thread in threading.enumerate()}
+    of_all = [os.getpriority(os.PRIO_PROCESS, int(task.name)) for task in Path("/proc/self/task").iterdir()]
 
-    assert niceness["glimpsing"] == 19
-    assert niceness["reading"] == os.getpriority(os.PRIO_PROCESS, os.getpid())
-
-
-def test_on_a_busy_machine_nothing_is_shown_early_and_the_same_is_written(
-    spoken: Spoken, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sound = np.concatenate([silence(0.3), sentence(4)])
-    spoken.begin()
-    spoken.speak(sound)
-    busy = spoken.finish()
-
-    _be_idle(spoken, monkeypatch)
-    spoken.begin()
-    spoken.speak(sound)
-    idle = spoken.finish()
-
-    assert not any(isinstance(message, wire.Partial) for message in busy)
-    assert [final.text for final in finals(idle)] == [final.text for final in finals(busy)]
-
-
-def test_a_take_that_is_read_from_the_disk_is_not_shown_as_it_grows(spoken: Spoken, readings: list[float]) -> None:
-    spoken.begin()
-    spoken.speak(np.concatenate([silence(0.3), sentence(1)]), block=RATE_HZ // 2)
-
-    spoken.finish()
-
-    assert len(readings) == 1
+    assert (niceness["glimpsing"], niceness["reading"]) == (19, ours)
+    assert of_all.count(19) >= 2  # CTranslate2 computes in a thread of its own
 
 
 # --- whatever happens
