@@ -301,10 +301,10 @@ class Telemetry:
             self._held.clear()
             try:
                 self._identity.ask_erasure()
-                self._stop_sending()
                 self._begin_anew()
             except (StoreUnavailable, StoreDamaged, OSError) as error:
                 log.warning("erasure is finished at the next start: %s", error)
+            self._stop_sending()
         self._wait_until_quiet()
         self._worker.wake(flush=True)
 
@@ -320,12 +320,12 @@ class Telemetry:
         """Empty the queue; the choice stays."""
         with self._lock:
             self._held.clear()
-            self._stop_sending()
             try:
                 if self._store is not None:
                     self._store.purge("asked")
             except (StoreUnavailable, StoreDamaged) as error:
                 log.warning("the queue could not be purged: %s", error)
+            self._stop_sending()  # now there is nothing that another call could be made of
         self._wait_until_quiet()
 
     def pause(self) -> None:
