@@ -116,7 +116,7 @@ def _goes_on(before: str) -> bool:
     end = before.rstrip(" \t\u00a0\u202f")
     while end and (unicodedata.category(end[-1]) in ("Pe", "Pf", "Pi") or end[-1] in _QUOTES):
         end = end[:-1]
-    return bool(end) and (end[-1].isalnum() or end[-1] in ",;")
+    return bool(end) and (end[-1].isalnum() or end[-1] in ",;%" or unicodedata.category(end[-1]) == "Sc")
 
 
 def _without_capital(text: str) -> str:

@@ -159,6 +159,17 @@ def test_texts_arrive_in_the_order_of_their_insertion(world: World) -> None:
     assert world.text_in("two", 6) == "0 1 2 "
 
 
+def test_a_dictation_goes_on_from_the_one_before(world: World) -> None:
+    target = world.inserter.capture()
+    answers: queue.SimpleQueue[Delivered | Fault] = queue.SimpleQueue()
+
+    for text in ("It rained, and", "The sun shone."):
+        world.inserter.insert(SpokenText(text), target, answers.put, fit=True)
+
+    assert [answers.get(timeout=DEADLINE_S) for _ in range(2)] == [INSERTED] * 2
+    assert world.text_in("two", 29) == "It rained, and the sun shone."
+
+
 def test_a_copied_text_is_on_the_clipboard_and_nowhere_else(world: World) -> None:
     world.inserter.copy(TEXT)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from lysnrai_desktop.core.context import fitted
+from lysnrai_desktop.core.context import LOOK_BACK, ends_with, fitted
 from lysnrai_desktop.core.speech import SpokenText
 
 
@@ -67,6 +67,22 @@ def written(text: str, before: str) -> str:
 )
 def test_two_texts_make_one_line(before: str, text: str, whole: str) -> None:
     assert before + written(text, before) == whole
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "there"),
+    [
+        ("One. Two, “three”", 'two, "three"'.title(), True),
+        ("One\u2029Two", "One\nTwo\n", True),  # a line's end in Qt's own words
+        ("One. Two", "One.", False),
+        ("", "One", False),
+        ("o", "Hello", False),
+        ("x" * LOOK_BACK, "x" * 1000, True),  # no more of it was read
+        ("y" * LOOK_BACK, "x" * 1000, False),
+    ],
+)
+def test_a_text_is_known_again_by_its_letters(before: str, text: str, there: bool) -> None:
+    assert ends_with(before, SpokenText(text)) is there
 
 
 @given(st.text())
