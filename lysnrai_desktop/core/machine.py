@@ -280,7 +280,7 @@ def _heard(state: Arming | Recording | Finishing) -> int:
 
 
 def _final(state: Speaking, segment: Segment) -> Speaking:
-    segment = replace(segment, engine=state.relay.backend.value)
+    segment = replace(segment, engine=state.relay.backend.value, reason=state.relay.reason)
     relay = state.relay.heard() if segment.text else state.relay  # of silence an engine knows by itself
     return replace(state, relay=relay, transcript=state.transcript.plus(segment))
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import groupby
 
 
 class SpokenText:
@@ -64,6 +65,18 @@ class Segment:
     """ISO 639-1 code the engine used, "" if it did not say."""
     engine: str = ""
     """Who said so (core.failover.Backend), "" if that was not written down."""
+    reason: str = ""
+    """Why that was not the preferred one: a fault's code; "" where it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """What one engine heard of a take, until another took over."""
+
+    engine: str
+    audio_s: float
+    reason: str
+    """Why it was not the preferred one: a fault's code; "" where it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +97,15 @@ class Transcript:
     def text(self) -> SpokenText:
         """The finals joined as the engine gave them, single spaces between."""
         return joined(segment.text for segment in self.segments)
+
+    def legs(self, rate_hz: int) -> tuple[Leg, ...]:
+        """Who heard it, in order. `rate_hz`: the take's own."""
+        return tuple(
+            Leg(engine, sum(each.end - each.start for each in segments) / rate_hz, segments[0].reason)
+            for engine, segments in (
+                (engine, list(group)) for engine, group in groupby(self.segments, lambda segment: segment.engine)
+            )
+        )
 
 
 def joined(texts: Iterable[SpokenText]) -> SpokenText:

@@ -6,8 +6,9 @@ Imports: core only. May be imported by: everyone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from lysnrai_desktop.core.speech import SpokenText, joined
+from lysnrai_desktop.core.speech import Leg, SpokenText, joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Status:
     """The engine of the present dictation (core.failover.Backend); "" while there is none."""
     backend_reason: str = ""
     """Why it is not the preferred one: a fault's code; "" where it is."""
+    legs: tuple[Leg, ...] = ()
+    """Who has heard the present dictation so far, or heard the last one."""
     model: str = ""
     take: str | None = None
     """The take being recorded or worked on."""
@@ -42,14 +45,16 @@ class Status:
     def shown(self) -> SpokenText:
         return joined((self.text, self.tentative))
 
-    def as_dict(self) -> dict[str, str | float | None]:
-        """What may be told outside the app: everything but the text."""
+    def as_dict(self) -> dict[str, Any]:
+        """What may be told outside the app, as JSON: everything but the text. Legs once the dictation has ended."""
+        legs = self.legs if self.state == "idle" else ()
         return {
             "state": self.state,
             "fault": self.fault,
             "engine": self.engine,
             "backend": self.backend,
             "backend_reason": self.backend_reason,
+            "legs": [{"engine": leg.engine, "audio_s": round(leg.audio_s, 2), "reason": leg.reason} for leg in legs],
             "model": self.model,
             "take": self.take,
             "since": round(self.since, 3),

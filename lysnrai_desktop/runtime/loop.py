@@ -69,7 +69,7 @@ from lysnrai_desktop.core.insertion import Undone
 from lysnrai_desktop.core.machine import step
 from lysnrai_desktop.core.observer import Observation, Seen, failed, observe, observe_engine
 from lysnrai_desktop.core.settings import Settings
-from lysnrai_desktop.core.speech import SpokenText, joined
+from lysnrai_desktop.core.speech import Leg, SpokenText, joined
 from lysnrai_desktop.core.status import Status
 from lysnrai_desktop.ports import (
     Delivered,
@@ -470,6 +470,7 @@ class DictationLoop:
             since=since,
             take=take.id if dictating and take else None,
             **self._engine(),
+            legs=self._legs(),
             dropped_blocks=self._ports.journal.dropped_blocks,
             text=self._text(),
             tentative=self._tentative(),
@@ -496,6 +497,15 @@ class DictationLoop:
         if engine := self._engines.get(first):
             shown |= {"engine": f"{first.value}:{engine.state}", "model": engine.model}
         return shown
+
+    def _legs(self) -> tuple[Leg, ...]:
+        match self._state:
+            case Recording(transcript=transcript) | Finishing(transcript=transcript) if transcript.segments:
+                return transcript.legs(self._take().rate_hz)
+            case Arming():
+                return ()
+            case _:
+                return self.status.legs
 
     def _text(self) -> SpokenText:
         match self._state:

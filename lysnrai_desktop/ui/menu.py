@@ -176,7 +176,7 @@ class SettingMenu(QMenu):
 
 
 class EngineMenu(SettingMenu):
-    """Who recognises speech; below it who does so now and why, where that is not who should."""
+    """Who recognises speech; below it who does so now and why, where that is not who should, or who last did."""
 
     def __init__(self, bridge: Bridge, parent: QWidget) -> None:
         wishes = bridge.wishes
@@ -191,7 +191,8 @@ class EngineMenu(SettingMenu):
 
     def _say(self) -> None:
         status = self._bridge.status
-        note = texts.substitute(status.backend, status.backend_reason)
+        idle = status.state == "idle"
+        note = texts.last_dictation(status.legs) if idle else texts.substitute(status.backend, status.backend_reason)
         self.note.setText(note)
         self.note.setVisible(bool(note))
         self._line.setVisible(bool(note))

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from lysnrai_desktop.core.dictation import Outcome
 from lysnrai_desktop.core.failover import Backend
 from lysnrai_desktop.core.insertion import Undone
+from lysnrai_desktop.core.speech import Leg
 from lysnrai_desktop.core.takes import TRANSCRIBED, TakeRecord
 
 APP = "LysnrAI"
@@ -271,6 +272,7 @@ MODEL = "Model"
 ENGINE = "Speech engine"
 BACKENDS: Mapping[str, str] = {"auto": "Automatic", "azure": ENGINES[Backend.AZURE], "local": ENGINES[Backend.WHISPER]}
 """Who shall recognise speech, by the word of the setting engine.backend."""
+LAST_DICTATION = "Last dictation"
 COPY_LAST = "Copy last text"
 SETTINGS_FILE = "Open settings file"
 SHARE = "Share usage data"
@@ -341,6 +343,15 @@ def working(state_name: str, engine: str) -> str:
 def substitute(backend: str, reason: str) -> str:
     """Who recognises speech in the place of the preferred engine, and why (a fault's code); "" where nobody has to."""
     return SUBSTITUTE[backend].format(reason=fault(reason).sentence) if backend and reason else ""
+
+
+def last_dictation(legs: Sequence[Leg]) -> str:
+    """Who heard the last dictation; "" where it was the preferred engine all through."""
+    if not any(leg.reason for leg in legs) and len(legs) < 2:
+        return ""
+    heard = ", then ".join(f"{ENGINES[Backend(leg.engine)]} ({duration(leg.audio_s)})" for leg in legs)
+    reason = next((fault(leg.reason).sentence for leg in reversed(legs) if leg.reason), "")
+    return f"{LAST_DICTATION}: {heard}. {reason}".strip()
 
 
 def outcome(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given, strategies as st
 
-from lysnrai_desktop.core.speech import Segment, SpokenText, Transcript, joined
+from lysnrai_desktop.core.speech import Leg, Segment, SpokenText, Transcript, joined
 from lysnrai_desktop.core.status import Status
 
 SECRET = SpokenText("the vault code is swordfish")
@@ -45,3 +45,21 @@ def test_a_transcript_grows_in_order_and_knows_where_it_ends(parts: list[tuple[i
 
     assert transcript.end == at
     assert transcript.text() == joined(SpokenText(text) for _, text in parts)
+
+
+def test_the_legs_of_a_take_tell_who_heard_how_much_of_it_and_why() -> None:
+    transcript = Transcript(
+        (
+            Segment(0, 1000, SpokenText("one"), engine="azure"),
+            Segment(1000, 1500, SpokenText(), engine="azure"),
+            Segment(1500, 2000, SpokenText("two"), engine="whisper", reason="azure.lost"),
+            Segment(2000, 2500, SpokenText("three"), engine="azure"),
+        )
+    )
+
+    assert transcript.legs(1000) == (
+        Leg("azure", 1.5, ""),
+        Leg("whisper", 0.5, "azure.lost"),
+        Leg("azure", 0.5, ""),
+    )
+    assert Transcript().legs(0) == ()

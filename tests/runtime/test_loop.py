@@ -589,6 +589,20 @@ def test_the_status_is_that_of_the_engine_that_is_asked(bench: Bench) -> None:
     assert (bench.loop.status.engine, bench.loop.status.backend) == ("azure:starting", "")
 
 
+def test_who_heard_the_last_dictation_is_known_until_the_next_begins(bench: Bench) -> None:
+    bench.feed(AzureChanged(99.0, ""), Start(100.0), MicrophoneLive(1, 100.1), Final(1, 101.0, HELLO))
+    assert bench.loop.status.as_dict()["legs"] == [], "told once it is over"
+    after = Segment(48000, 72000, SpokenText("you"))
+    bench.feed(EngineFailed(1, 101.5, "azure.lost"), Final(1, 102.0, after, attempt=2), Cancel(103.0))
+
+    assert bench.loop.status.as_dict()["legs"] == [
+        {"engine": "azure", "audio_s": 1.0, "reason": ""},
+        {"engine": "whisper", "audio_s": 0.5, "reason": "azure.lost"},
+    ]
+    bench.feed(Start(104.0))
+    assert bench.loop.status.legs == ()
+
+
 def test_whoever_follows_hears_the_same_take_in_the_language_of_the_hotkey() -> None:
     bench = Bench(Settings(hotkey=HotkeySettings(mode="toggle", languages={"de": "f7"})))
     bench.feed(AzureChanged(99.0, ""), Edge(True, 100.0, "languages.de"), MicrophoneLive(1, 100.1))

@@ -9,6 +9,7 @@ from pytestqt.qtbot import QtBot
 
 from lysnrai_desktop.core.engine_messages import INJECTABLE
 from lysnrai_desktop.core.failover import Backend
+from lysnrai_desktop.core.speech import Leg
 from lysnrai_desktop.core.status import Status
 from lysnrai_desktop.ui import texts
 from lysnrai_desktop.ui.bridge import Bridge, Choice, Choices
@@ -274,6 +275,23 @@ def test_who_has_taken_over_and_why_is_said_below(menu: DictationMenu, bridge: B
     assert not menu.engines.note.isEnabled()
 
     bridge.show(Status("recording", 2.0, backend="azure"))
+    qtbot.waitUntil(lambda: bridge.status.since == 2.0)
+
+    assert labels(menu.engines)[-1] == "This computer"
+
+
+def test_who_heard_the_last_dictation_is_said_below_where_an_engine_failed(
+    menu: DictationMenu, bridge: Bridge, qtbot: QtBot
+) -> None:
+    legs = (Leg("azure", 3.0, ""), Leg("whisper", 5.0, "azure.lost"))
+    bridge.show(Status("idle", 1.0, legs=legs))
+    qtbot.waitUntil(lambda: bridge.status.since == 1.0)
+
+    assert labels(menu.engines)[-1] == (
+        "Last dictation: Azure Speech (3 s), then This computer (5 s). " + texts.fault("azure.lost").sentence
+    )
+
+    bridge.show(Status("idle", 2.0, legs=legs[:1]))
     qtbot.waitUntil(lambda: bridge.status.since == 2.0)
 
     assert labels(menu.engines)[-1] == "This computer"
