@@ -25,7 +25,7 @@ from tests.desktop.editors import QtEditor, await_text
 from tests.desktop.machine import VirtualDesktop
 from tests.desktop.processes import DEADLINE_S, call, eventually, running
 from tests.desktop.screen import x_server
-from tests.e2e.app import HOTKEY, App, running_app
+from tests.e2e.app import HOTKEY, App, running_app, setting
 from tests.e2e.conftest import SETTINGS
 from tests.e2e.test_dictation import Spoken, said
 
@@ -233,48 +233,7 @@ def stopped(pids: list[int]) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-# -- the screen is locked in mid-dictation
-
-
-def test_nothing_is_typed_into_a_locked_screen_and_the_words_wait_on_the_clipboard(
-    desktop: VirtualDesktop, own: App, editor: QtEditor, short: Spoken, home: Path
-) -> None:
-    (home / "settings.toml").write_text(f'{SETTINGS}[insertion]\nstrategy = "type"\n')
-    recording(desktop, own, short[1])
-    with running(("i3lock", "--nofork"), desktop.environment):
-        eventually(desktop.screen.keyboard_is_taken, "the screen is locked")
-        desktop.screen.press(HOTKEY)  # the locker's: whoever sits there now cannot stop it, nor begin another
-        desktop.screen.press("backspace")
-        assert own.status()["state"] == "recording"
-
-        own.ask("stop")
-
-        ended = own.until("idle")
-        assert (ended["outcome"], ended["fault"]) == ("on_clipboard", "insert.not_delivered")
-    eventually(lambda: not desktop.screen.keyboard_is_taken(), "the screen is unlocked")
-    assert editor.text() == ""
-    assert [take["outcome"] for take in takes(own)] == ["on_clipboard"]
-    desktop.screen.focus(editor.title)
-    desktop.screen.press("ctrl+v")
-    await_text(editor, said(short[0]), "what was said")
-
-
-# -- hands in a hurry
-
-
-def test_fifty_presses_in_two_seconds_end_idle_or_where_one_stop_ends_it(
-    desktop: VirtualDesktop, own: App, editor: QtEditor
-) -> None:
-    for _ in range(50):
-        desktop.screen.press(HOTKEY)
-        time.sleep(0.03)
-
-    own.ask("stop")
-    eventually(lambda: own.status()["state"] == "idle", "idle")
-    assert own.process.poll() is None
-    assert editor.text() == ""
-    assert own.status()["dropped_blocks"] == 0
-    assert not [take for take in takes(own) if take["offered"]]
+# -- the session ends
 
 
 def test_the_end_of_the_session_ends_the_app_and_keeps_the_take(
@@ -301,3 +260,49 @@ def server_of(display: str) -> int:
         connection.connect(f"/tmp/.X11-unix/X{display[1:]}")
         pid, _, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     return int(pid)
+
+
+# Below: one app for all. It is the last, for the hotkey is its own.
+
+# -- the screen is locked in mid-dictation
+
+
+def test_nothing_is_typed_into_a_locked_screen_and_the_words_wait_on_the_clipboard(
+    desktop: VirtualDesktop, app: App, editor: QtEditor, short: Spoken
+) -> None:
+    with setting(app, f'{SETTINGS}[insertion]\nstrategy = "type"\n'):
+        recording(desktop, app, short[1])
+        with running(("i3lock", "--nofork"), desktop.environment):
+            eventually(desktop.screen.keyboard_is_taken, "the screen is locked")
+            desktop.screen.press(HOTKEY)  # the locker's: whoever sits there now cannot stop it, nor begin another
+            desktop.screen.press("backspace")
+            assert app.status()["state"] == "recording"
+
+            app.ask("stop")
+
+            ended = app.until("idle")
+            assert (ended["outcome"], ended["fault"]) == ("on_clipboard", "insert.not_delivered")
+    eventually(lambda: not desktop.screen.keyboard_is_taken(), "the screen is unlocked")
+    assert editor.text() == ""
+    assert [take["outcome"] for take in takes(app)] == ["on_clipboard"]
+    desktop.screen.focus(editor.title)
+    desktop.screen.press("ctrl+v")
+    await_text(editor, said(short[0]), "what was said")
+
+
+# -- hands in a hurry
+
+
+def test_fifty_presses_in_two_seconds_end_idle_or_where_one_stop_ends_it(
+    desktop: VirtualDesktop, app: App, editor: QtEditor
+) -> None:
+    for _ in range(50):
+        desktop.screen.press(HOTKEY)
+        time.sleep(0.03)
+
+    app.ask("stop")
+    eventually(lambda: app.status()["state"] == "idle", "idle")
+    assert app.process.poll() is None
+    assert editor.text() == ""
+    assert app.status()["dropped_blocks"] == 0
+    assert not [take for take in takes(app) if take["offered"]]
