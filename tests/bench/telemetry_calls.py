@@ -21,6 +21,8 @@ TAGS = {"backend": "whisper"}
 METRICS = {"duration_ms": 2100, "latency_ms": 400, "word_count": 12, "segment_count": 2, "audio_ms": 2100}
 NOWHERE = "http://127.0.0.1:9"
 WARM_UP = 200
+SETTLING_S = 2.0
+"""Libraries for the network are imported, on a thread that the caller's must take turns with."""
 
 Call = Callable[[], object]
 
@@ -138,7 +140,10 @@ CLIENTS: dict[str, Callable[[Path], Call]] = {
 
 
 def timed(call: Call, count: int) -> list[float]:
-    """Microseconds of each of so many calls."""
+    """Microseconds of each of so many calls, once what the first ones set in motion has come to rest."""
+    for _ in range(WARM_UP):
+        call()
+    time.sleep(SETTLING_S)
     for _ in range(WARM_UP):
         call()
     taken = []
