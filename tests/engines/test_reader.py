@@ -248,6 +248,49 @@ def test_glimpses_are_the_least_urgent_thing_on_this_machine() -> None:
     assert of_all.count(19) >= 2  # CTranslate2 computes in a thread of its own
 
 
+def test_on_a_busy_machine_nothing_is_shown_early_and_the_same_is_written(
+    spoken: Spoken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = np.concatenate([silence(0.3), sentence(4)])
+    spoken.begin()
+    spoken.speak(sound)
+    busy = spoken.finish()
+
+    _be_idle(spoken, monkeypatch)
+    spoken.begin()
+    spoken.speak(sound)
+    idle = spoken.finish()
+
+    assert not any(isinstance(message, wire.Partial) for message in busy)
+    assert [final.text for final in finals(idle)] == [final.text for final in finals(busy)]
+
+
+@pytest.mark.usefixtures("idle")
+def test_a_take_that_is_read_from_the_disk_is_not_shown_as_it_grows(spoken: Spoken, readings: list[float]) -> None:
+    spoken.begin()
+    spoken.speak(np.concatenate([silence(0.3), sentence(1)]), block=RATE_HZ // 2)
+
+    spoken.finish()
+
+    assert len(readings) == 1
+
+
+@pytest.mark.usefixtures("idle")
+def test_a_second_dictation_at_once_after_the_first_shows_and_writes_its_own_words(spoken: Spoken) -> None:
+    spoken.begin()
+    spoken.speak(np.concatenate([silence(0.3), sentence(1)]))
+    first = spoken.finish()
+    spoken.begin()
+    spoken.speak(np.concatenate([silence(0.3), sentence(4)]))
+
+    second = spoken.finish()
+
+    for clip, said in zip((1, 4), (first, second), strict=True):
+        written = " ".join(final.text.reveal() for final in finals(said))
+        assert speech.word_error_rate([(speech.librivox()[clip].text, written)]) <= 30  # one of eight words
+    assert {message.session for message in second} == {spoken._session}  # type: ignore[union-attr]
+
+
 # --- whatever happens
 
 
