@@ -37,7 +37,7 @@ def test_the_development_lock_holds_the_running_lock_unchanged() -> None:
 def test_every_dependency_is_locked() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    run = project["dependencies"] + extras["model-base"]
+    run = project["dependencies"] + extras["model-base"] + extras["azure"]
     dev = run + [requirement for extra in extras.values() for requirement in extra]
 
     for lock, requirements in (("run", run), ("dev", dev)):
