@@ -60,7 +60,6 @@ _FAULTS: dict[sdk.CancellationErrorCode, type[Fault]] = {
     sdk.CancellationErrorCode.ServiceTimeout: AzureMute,
     sdk.CancellationErrorCode.ServiceError: AzureUnavailable,
     sdk.CancellationErrorCode.ServiceUnavailable: AzureUnavailable,
-    sdk.CancellationErrorCode.RuntimeError: AzureSdkMissing,
 }
 _PROFANITY = {
     "masked": sdk.ProfanityOption.Masked,

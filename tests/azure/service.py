@@ -128,7 +128,8 @@ class Service:
             assert self._changed.wait_for(lambda: condition(self), DEADLINE_S), f"the service never saw {what}"
 
     def shut_down(self) -> None:
-        self.over.set()
+        with self.change():
+            self.over.set()
         self.stop_listening()
         self._listening.set()
         self.drop_connections()
@@ -145,6 +146,10 @@ class Service:
                     trouble.times -= 1
                     return trouble
         return None
+
+    def wait_out(self, trouble: Trouble) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self.over.is_set() or trouble not in self._troubles)
 
     @contextlib.contextmanager
     def change(self) -> Iterator[None]:
@@ -230,7 +235,7 @@ def service(make_recogniser: MakeRecogniser = scripted, tls: ssl.SSLContext | No
         yield it
     finally:
         it.shut_down()
-    assert it.complaints == []
+    assert it.complaints == [], it.complaints
 
 
 class _Connection:
@@ -253,8 +258,8 @@ class _Connection:
                     self._text(message)
                 else:
                     self._binary(message)
-                if self._azure.take_trouble("deaf", self._turn.turn.end if self._turn else 0):
-                    self._azure.over.wait()
+                if trouble := self._azure.take_trouble("deaf", self._turn.turn.end if self._turn else 0):
+                    self._azure.wait_out(trouble)
         finally:
             if self._turn is not None:
                 self._azure.forget(self._turn.heard)

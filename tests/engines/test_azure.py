@@ -373,6 +373,12 @@ def test_what_the_sdk_does_not_take_is_a_bad_request() -> None:
         assert engine.dictate(1, spoken(1.5)).code == "azure.bad_request"
 
 
+def test_without_a_network_the_service_is_unreachable() -> None:
+    command = ["unshare", "-rn", *HOST, "azure"]
+    with engine_process(connect("", region="westeurope"), command) as engine:
+        assert engine.dictate(1, spoken(1.5)).code == "azure.unreachable"
+
+
 @pytest.mark.parametrize("there", ["ws://", "not an address"])
 def test_an_address_where_nothing_can_be_is_unreachable(there: str) -> None:
     with engine_process(connect(there)) as engine:
@@ -475,3 +481,11 @@ def test_without_the_sdk_it_says_so(tmp_path: Path) -> None:
 
     with process:
         assert EngineProcess(process).until(wire.Failed) == wire.Failed(0, "azure.sdk_missing")
+
+
+def test_without_openssl_it_says_that_the_sdk_is_not_whole(tmp_path: Path) -> None:
+    (tmp_path / "libssl.so.3").touch()
+    command = ["env", f"LD_LIBRARY_PATH={tmp_path}", *HOST, "azure"]
+
+    with service() as azure, engine_process(connect(azure.endpoint), command) as engine:
+        assert engine.dictate(1, spoken(1)).code == "azure.sdk_missing"
