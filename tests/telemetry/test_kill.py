@@ -59,7 +59,7 @@ def test_whenever_the_process_is_killed_every_event_arrives_once(tmp_path: Path)
         rest = Telemetry(tmp_path, PROFILE, url=service.url, product_key=PRODUCT_KEY, clock=lambda: time.time() + 120)
         rest.start()
         while live_events(tmp_path):
-            assert rest.flush(60)
+            assert rest.flush(600 if ROUNDS > 50 else 60)
         crashes = rest.crashes
         rest.close(5)
 
