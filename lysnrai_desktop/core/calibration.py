@@ -62,9 +62,9 @@ def ways(has_gpu: bool, gpu_types: Sequence[str] = ()) -> tuple[Way, ...]:
     return DEFAULT, *on_gpu, Way("cpu")
 
 
-def thread_counts(cores: int) -> tuple[int, ...]:
-    """How many threads to try beside the default: few leave cores for the rest, and some cores are only half of one."""
-    tried = {1, cores // 2, cores}
+def thread_counts(cores: int, usual: int) -> tuple[int, ...]:
+    """How many threads to try beside the usual number: few leave cores for the rest, and some cores are half of one."""
+    tried = {1, cores // 2, cores} - {usual}
     return tuple(sorted(count for count in tried if 0 < count <= MAX_THREADS))
 
 

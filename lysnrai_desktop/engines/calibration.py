@@ -17,7 +17,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import statistics
 import sys
 import time
 import tomllib
@@ -37,7 +36,7 @@ from lysnrai_desktop.core.faults import Fault
 from lysnrai_desktop.core.speech import SpokenText, joined
 from lysnrai_desktop.engines import splicing
 from lysnrai_desktop.engines.host import die_with_parent
-from lysnrai_desktop.engines.model import Model, load as load_model
+from lysnrai_desktop.engines.model import Model, load as load_model, usual_threads
 from lysnrai_desktop.engines.pieces import Sound
 from lysnrai_desktop.engines.silero import RATE_HZ, probabilities
 from lysnrai_desktop.engines.splicing import Padding
@@ -85,7 +84,8 @@ class Bench:
         first, *others = calibration.ways(bool(gpu_types), gpu_types)
         default = self._time(first)
         best = calibration.quickest(default, list(self._those_that_work(others)))
-        threads = [Way(best.way.device, best.way.compute_type, count) for count in calibration.thread_counts(_cores())]
+        counts = calibration.thread_counts(_cores(), usual_threads())
+        threads = [Way(best.way.device, best.way.compute_type, count) for count in counts]
         best = calibration.quickest(best, list(self._those_that_work(threads)))
         quick = self._time(Way(best.way.device, best.way.compute_type, best.way.threads, calibration.QUICK_BEAM))
         return default, calibration.with_beam(best, quick)
@@ -105,7 +105,7 @@ class Bench:
             model.read_sentence()
             took.append(time.perf_counter() - began)
         self._step()
-        return Timed(way, statistics.median(took[1:]))  # the first makes ready
+        return Timed(way, min(took[1:]))  # the first makes ready; what takes longer than the least is others' work
 
     def _load(self, way: Way) -> Model:
         return load_model(wire.Load(str(self._folder), way.device, way.compute_type, way.threads, way.beam))

@@ -10,8 +10,8 @@ are those of tests/bench/judging.py. Counted are
     lost        sentences of which next to nothing is left
 
 It takes long (both models and all languages: three quarters of an hour of both cores) and can be stopped at any time:
-each text is written to build/accuracy/ at once and read there the next time, as long as the engine's code, the
-libraries and the model are the same. `--part 10` takes every tenth recording.
+each reading is written to build/accuracy/ at once and found there the next time, as long as the code that reads, the
+libraries and the model are the same; polish is applied anew. `--part 10` takes every tenth recording.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ import numpy as np
 from faster_whisper import WhisperModel
 from numpy.typing import NDArray
 
-from lysnrai_desktop.core import engine_messages as wire
+from lysnrai_desktop.core import endpointing, engine_messages as wire, guards
 from lysnrai_desktop.core.polish import polish
 from lysnrai_desktop.core.settings import PolishSettings
-from lysnrai_desktop.core.speech import Segment, Transcript
-from lysnrai_desktop.engines import model as models
+from lysnrai_desktop.core.speech import Segment, SpokenText, Transcript
+from lysnrai_desktop.engines import ear, model as models, pieces, reader, silero, splicing
 from lysnrai_desktop.engines.whisper import WhisperEngine
 from tests import speech
 from tests.bench import judging
@@ -52,6 +52,9 @@ OURS, ONE_PASS = "ours", "one pass"
 MANY, FEW = 1.6, 0.25
 WITHIN = 0.3
 """Points of the word error rate by which ours may be worse."""
+
+READING = (ear, models, pieces, reader, silero, splicing, endpointing, guards)
+"""The modules on which it depends what is read. Partials do not change it."""
 
 Texts = Mapping[str, str]
 """By the recording's id."""
@@ -69,51 +72,49 @@ class Ours:
         self._engine.use(models.load(wire.Load(str(prepared(model)), "cpu", "int8", 2)))
         self._sessions = itertools.count(1)
 
-    def read(self, sound: NDArray[np.float32], language: str) -> str:
+    def read(self, sound: NDArray[np.float32], language: str) -> list[str]:
         session = next(self._sessions)
         hearing = self._engine.start(wire.Start(session, 0, language, ()), lambda: True)
         for at in range(0, len(sound), round(BLOCK_S * RATE_HZ)):
             hearing.audio(wire.Audio(session, RATE_HZ, pcm(sound[at : at + round(BLOCK_S * RATE_HZ)])))
         hearing.finish()
-        transcript = Transcript()
+        texts = []
         while not isinstance(message := self._said.get(), wire.Done):
             if isinstance(message, wire.Final):
-                transcript = transcript.plus(Segment(message.start, message.end, message.text, message.language))
-        return polish(transcript, PolishSettings()).reveal()
+                texts.append(message.text.reveal())
+        return texts
 
 
 class OnePass:
     def __init__(self, model: str) -> None:
         self._model = WhisperModel(str(prepared(model)), device="cpu", compute_type="int8", cpu_threads=2)
 
-    def read(self, sound: NDArray[np.float32], language: str) -> str:
-        return "".join(segment.text for segment in self._model.transcribe(sound, language=language)[0]).strip()
+    def read(self, sound: NDArray[np.float32], language: str) -> list[str]:
+        return ["".join(segment.text for segment in self._model.transcribe(sound, language=language)[0]).strip()]
 
 
 class Store:
-    """The texts of one way and model so far, one line each."""
+    """What one way and model read so far: a line for each recording, with the texts of its pieces."""
 
     def __init__(self, model: str, way: str) -> None:
         self._file = FOLDER / f"{model}-{way.replace(' ', '-')}-{_circumstances(way):08x}.jsonl"
-        self.texts: dict[str, str] = {}
+        self.texts: dict[str, list[str]] = {}
         if self._file.exists():
             content = self._file.read_text("utf-8")
             whole = content[: content.rfind("\n") + 1]  # the last line may be half
             self._file.write_text(whole, "utf-8")
             self.texts = dict(json.loads(line) for line in whole.splitlines())
 
-    def add(self, recording: str, text: str) -> None:
-        self.texts[recording] = text
+    def add(self, recording: str, texts: list[str]) -> None:
+        self.texts[recording] = texts
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps([recording, text], ensure_ascii=False) + "\n")
+            file.write(json.dumps([recording, texts], ensure_ascii=False) + "\n")
 
 
 def _circumstances(way: str) -> int:
-    """Of what a text depends on beside recording and model."""
-    modules = sorted(name for name in sys.modules if name.startswith("lysnrai_desktop.")) if way == OURS else []
-    files = [Path(str(sys.modules[name].__file__)) for name in modules]
-    content = b"".join(file.read_bytes() for file in files if file.suffix == ".py")
+    """Of what a reading depends on beside recording and model."""
+    content = b"".join(Path(str(module.__file__)).read_bytes() for module in READING) if way == OURS else b""
     return zlib.crc32(content + " ".join(map(version, ("faster-whisper", "ctranslate2"))).encode())
 
 
@@ -132,7 +133,18 @@ def read(model: str, recordings: Sequence[Recording]) -> dict[str, Texts]:
             left_s = (time.monotonic() - began) / number * (len(missing) - number)
             print(f"\r{model}: {number} of {len(missing)}, {left_s / 60:.0f} min left ", end="", file=sys.stderr)
         print(file=sys.stderr)
-    return {way: store.texts for way, store in stores.items()}
+    language = {recording.id: recording.language for recording in recordings}
+    return {
+        OURS: {
+            name: _polished(texts, language[name]) for name, texts in stores[OURS].texts.items() if name in language
+        },
+        ONE_PASS: {name: " ".join(texts) for name, texts in stores[ONE_PASS].texts.items()},
+    }
+
+
+def _polished(texts: Sequence[str], language: str) -> str:
+    segments = [Segment(at, at + 1, SpokenText(text), language) for at, text in enumerate(texts)]
+    return polish(Transcript(tuple(segments)), PolishSettings()).reveal()
 
 
 # --- judging

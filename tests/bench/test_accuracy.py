@@ -71,16 +71,16 @@ def test_what_has_no_punctuation_is_not_judged_by_it() -> None:
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accuracy, "FOLDER", tmp_path)
-    Store("base", "ours").add("en/a", "One.")
+    Store("base", "ours").add("en/a", ["One."])
     [file] = tmp_path.iterdir()
     with file.open("a") as store:
-        store.write('["en/b", "Tw')  # it was killed
+        store.write('["en/b", ["Tw')  # it was killed
 
-    assert Store("base", "ours").texts == {"en/a": "One."}
+    assert Store("base", "ours").texts == {"en/a": ["One."]}
     assert Store("base", "one pass").texts == {}
     assert Store("tiny.en", "ours").texts == {}
-    Store("base", "ours").add("en/c", "Three.")
-    assert Store("base", "ours").texts == {"en/a": "One.", "en/c": "Three."}
+    Store("base", "ours").add("en/c", ["Three."])
+    assert Store("base", "ours").texts == {"en/a": ["One."], "en/c": ["Three."]}
 
 
 def test_the_table_says_whether_ours_is_within_bounds() -> None:

@@ -50,11 +50,14 @@ def test_every_way_that_is_tried_is_one_that_can_be_set(has_gpu: bool, types: tu
 
 
 @given(st.integers(1, 256))
-def test_no_more_threads_are_tried_than_there_are_cores(cores: int) -> None:
-    counts = calibration.thread_counts(cores)
+def test_no_more_threads_are_tried_than_there_are_cores_and_none_twice(cores: int) -> None:
+    usual = min(cores, 4)
 
-    assert counts
+    counts = calibration.thread_counts(cores, usual)
+
     assert all(1 <= count <= cores for count in counts)
+    assert usual not in counts
+    assert counts or cores == 1
 
 
 @given(seconds, st.lists(seconds))
