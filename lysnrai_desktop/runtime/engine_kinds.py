@@ -29,7 +29,7 @@ class EngineKind:
     prepare: Callable[[Settings], wire.Prepare]
     """What a new process is told first. May raise Fault."""
     needs: Callable[[Settings], object]
-    """Where this is equal, so is what a process is told first."""
+    """Where this is equal to what it was, so is what a process is told first."""
     model: Callable[[Settings], str]
     """The model's name, "" for an engine that has none of its own."""
     computes: bool

@@ -234,8 +234,9 @@ class EngineLink:
     def _require_process(self, settings: Settings) -> Process:
         """The process for these settings, started if there is none. Raises Fault."""
         kind = self._kind
+        needs = kind.needs(settings)
         if self._process is not None:
-            if kind.needs(self._process.settings) != kind.needs(settings):
+            if self._process.needs != needs:
                 self._end_process(QUIT_S)
             else:
                 self._process.settings = settings  # idle_s may be another
@@ -243,7 +244,7 @@ class EngineLink:
         first = kind.prepare(settings)
         self._on_state("starting", kind.model(settings))
         try:
-            self._process = Process(kind.command, settings, self._items.put)
+            self._process = Process(kind.command, settings, needs, self._items.put)
         except OSError:
             self._on_state("off", kind.model(settings))
             raise EngineStartFailed("the command cannot be run") from None

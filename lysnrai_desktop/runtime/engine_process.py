@@ -127,6 +127,8 @@ class Process:
     command: Sequence[str]
     settings: Settings
     """As last asked for."""
+    needs: object
+    """EngineKind.needs, as it was when this was started."""
     put: Callable[[Said | Gone | Unread], None]
     ready: bool = False
     unanswered: int = 0

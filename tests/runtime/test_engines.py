@@ -282,6 +282,17 @@ def test_without_a_key_the_service_is_not_asked_and_with_one_it_is() -> None:
         assert at.loop.status.backend == "whisper"
 
 
+def test_another_key_is_told_to_another_process() -> None:
+    with desk() as at:
+        before = at.until_ready()
+
+        at.key = Secret("another")
+        at.engines.key_changed()
+
+        eventually(lambda: len(engine_pids() - before) == 1 and all(at.ready.values()), "it is told the new key")
+        assert len(engine_pids() & before) == 1, "the local engine is what it was"
+
+
 def test_settings_are_passed_on_where_they_matter_to_the_choice() -> None:
     posted: list[Item] = []
     kind = whisper(lambda _: FOLDER, scripted())
