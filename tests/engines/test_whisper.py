@@ -241,7 +241,7 @@ def test_a_device_or_type_that_is_not_there_is_a_failed_start(tiny_en: Path, dev
 
 
 def test_too_little_memory_is_not_taken_for_a_damaged_model(tiny_en: Path) -> None:
-    with hearing(["prlimit", "--data=150000000", "--", *HOST, "whisper"], lambda _: tiny_en) as link:
+    with hearing(["prlimit", "--data=200000000", "--", *HOST, "whisper"], lambda _: tiny_en) as link:
         link.link.start(1, take_of(np.zeros(RATE_HZ)), 0, ENGLISH)
 
         while not isinstance(event := link.events.get(timeout=DEADLINE_S), EngineFailed):
