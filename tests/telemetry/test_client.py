@@ -9,6 +9,7 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -147,9 +148,8 @@ def test_a_poison_event_is_found_and_costs_no_other(
     client = opened(service.url)
     for number in range(50):
         client.record("dictation", "dictation_started", metrics={"n": number})
-    with sqlite3.connect(tmp_path / FILE) as db:
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
         service.poison = {db.execute("SELECT id FROM events WHERE seq = 37").fetchone()[0]}
-    db.close()
     client.start()
 
     client.flush()
@@ -596,9 +596,8 @@ def test_records_from_many_threads_are_all_there_with_numbers_without_gaps(
         thread.join()
     client.catch_up()
 
-    with sqlite3.connect(tmp_path / FILE) as db:
+    with closing(sqlite3.connect(tmp_path / FILE)) as db:
         numbers = [json.loads(row[0])["eventSeq"] for row in db.execute("SELECT body FROM events ORDER BY seq")]
-    db.close()
     assert numbers == list(range(1, 801))
 
 

@@ -7,6 +7,7 @@ import stat
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,11 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.open_gate(0)
     yield opened
     opened.close()
+
+
+def another(path: Path) -> closing[sqlite3.Connection]:
+    """A connection of somebody else's; each of its statements is a transaction."""
+    return closing(sqlite3.connect(path, isolation_level=None))
 
 
 def delivered(leased: Leased) -> Judgement:
@@ -353,43 +359,38 @@ def test_nobody_can_delete_a_live_event_or_change_its_end(store: Store) -> None:
     store.add(event())
     leased = store.lease(1, NOW)
     assert leased is not None
-    with sqlite3.connect(store.path) as other, pytest.raises(sqlite3.IntegrityError, match="only settled"):
+    with another(store.path) as other, pytest.raises(sqlite3.IntegrityError, match="only settled"):
         other.execute("DELETE FROM events")
     store.settle(leased, delivered(leased), NOW)
 
-    with sqlite3.connect(store.path) as other, pytest.raises(sqlite3.IntegrityError, match="final"):
+    with another(store.path) as other, pytest.raises(sqlite3.IntegrityError, match="final"):
         other.execute("UPDATE events SET state = 'pending'")
-    other.close()
 
 
 def test_an_event_cannot_get_a_state_that_is_none(store: Store) -> None:
     store.add(event())
-    with sqlite3.connect(store.path) as other, pytest.raises(sqlite3.IntegrityError):
+    with another(store.path) as other, pytest.raises(sqlite3.IntegrityError):
         other.execute("UPDATE events SET state = 'lost'")
-    other.close()
 
 
 def test_books_that_were_cooked_are_refused_by_the_database(store: Store) -> None:
     store.add(event())
-    with sqlite3.connect(store.path) as other, pytest.raises(sqlite3.IntegrityError):
+    with another(store.path) as other, pytest.raises(sqlite3.IntegrityError):
         other.execute("UPDATE ledger SET delivered = 5")
-    other.close()
 
 
 def test_verify_finds_what_the_database_cannot_refuse(store: Store) -> None:
     store.add(event())
-    with sqlite3.connect(store.path) as other:
+    with another(store.path) as other:
         other.execute("UPDATE ledger SET captured = 9, delivered = 8 WHERE day = 'total'")
-    other.close()
 
     assert store.discrepancies()
 
 
 def test_ops_read_the_overview_while_the_app_runs(store: Store) -> None:
     store.add(event("error"))
-    with sqlite3.connect(f"file:{store.path}?mode=ro", uri=True) as reader:
+    with closing(sqlite3.connect(f"file:{store.path}?mode=ro", uri=True)) as reader:
         rows = reader.execute("SELECT day, level, captured, pending, oldest FROM queue_overview").fetchall()
-    reader.close()
 
     assert ("total", "all", 1, 1, "2027-01-15 08:00:00") in rows
     assert ("2027-01-15", "error", 1, 1, "2027-01-15 08:00:00") in rows
