@@ -48,6 +48,8 @@ def gtk_editor(folder: Path, screen: Screen) -> Iterator[QtEditor]:
 @contextlib.contextmanager
 def tk_editor(folder: Path, screen: Screen) -> Iterator[QtEditor]:
     with _python_editor("tk_editor", folder, screen) as editor:
+        # The server gives Tk's window the focus; Tk gives it to the text when it gets round to that.
+        eventually(lambda: editor._recorded()["focused"], "the text has the keyboard")
         yield editor
 
 

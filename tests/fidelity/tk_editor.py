@@ -17,12 +17,14 @@ def main(title: str, record: Path) -> None:
 
     def note(*_: object) -> None:
         draft = record.with_suffix(".draft")
-        found = {"text": view.get("1.0", "end-1c"), "at": time.time(), "keys": []}
+        text = view.get("1.0", "end-1c")
+        found = {"text": text, "at": time.time(), "keys": [], "focused": window.focus_get() is view}
         draft.write_text(json.dumps(found), encoding="utf-8")
         draft.replace(record)
         view.edit_modified(False)
 
     view.bind("<<Modified>>", note)
+    view.bind("<FocusIn>", note)
     view.focus_set()
     note()
     window.mainloop()

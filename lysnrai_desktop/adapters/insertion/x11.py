@@ -12,13 +12,10 @@ one is pasted, the user is told.
 What the target does not tell of its cursor at once is not waited for: where nothing was pressed in it since our own
 last insertion, that is what stands there.
 
-Taken back (`undo`) is the last insertion, by Ctrl+Z in a window that knows it in one step, as long as nothing was
-typed there since; the window is asked whether it did.
-
 One thread does it, on a connection of its own; while it waits it goes on serving, so a capture does not wait for an
 insertion under way. Insertions follow one another.
 
-Absent: which keys paste where (core/insertion.py), what fits behind what (core/context.py).
+Absent: which keys paste where (core/insertion.py), what fits behind what (core/context.py), the undo (x11_undo.py).
 
 Imports: core, ports, python-xlib. May be imported by: app.
 """
@@ -39,20 +36,21 @@ from lysnrai_desktop.adapters.insertion import x11_keyboard as keyboard
 from lysnrai_desktop.adapters.insertion.atspi import Spot
 from lysnrai_desktop.adapters.insertion.x11_cursor import Cursor
 from lysnrai_desktop.adapters.insertion.x11_last import Last, LastInsertion
+from lysnrai_desktop.adapters.insertion.x11_reach import Reach
 from lysnrai_desktop.adapters.insertion.x11_receipts import LONGEST_S, Receipts
 from lysnrai_desktop.adapters.insertion.x11_selection_reader import Content, Former
 from lysnrai_desktop.adapters.insertion.x11_selections import Offer, Selections, text_content
 from lysnrai_desktop.adapters.insertion.x11_typing import Typist
+from lysnrai_desktop.adapters.insertion.x11_undo import Undo
 from lysnrai_desktop.adapters.insertion.x11_windows import Windows, X11Target
 from lysnrai_desktop.adapters.x11 import ConnectionLost, NoDisplay, XConnection
 from lysnrai_desktop.adapters.x11_raw_keys import raw_key
-from lysnrai_desktop.core.context import LOOK_BACK, ends_with, fitted
+from lysnrai_desktop.core.context import LOOK_BACK, fitted
 from lysnrai_desktop.core.dictation import Delivery
 from lysnrai_desktop.core.faults import (
     ClipboardLost,
     Fault,
     InsertUnavailable,
-    NothingToUndo,
     PasswordPrompt,
     TargetGone,
     TargetRefused,
@@ -67,22 +65,12 @@ from lysnrai_desktop.core.insertion import (
     Way,
     as_inserted,
     asks_for_password,
-    undoes,
     way_into,
 )
-from lysnrai_desktop.core.last_insertion import is_untouched, may_be_taken_back
+from lysnrai_desktop.core.last_insertion import is_untouched
 from lysnrai_desktop.core.settings import InsertionSettings
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.ports import Delivered, Target
-
-HELD_S = 2.0
-"""Longest wait for keys to be let go."""
-ACTIVATION_S = 1.5
-"""Longest wait for the window manager to bring the target back."""
-UNDONE_S = 1.0
-"""Longest wait for the target to tell that a text is gone."""
-LOOK_S = 0.01
-"""How often is looked at what no event tells: keys held, the focus."""
 
 Done = Callable[[Delivered | Fault], None]
 
@@ -101,7 +89,7 @@ class _Insertion:
 
 
 @dataclass(frozen=True, slots=True)
-class _Undo:
+class _Undoing:
     done: Callable[[Undone | Fault], None]
 
 
@@ -126,7 +114,7 @@ class X11Inserter:
         """
         self._settings = settings
         self._tell = tell
-        self._jobs: deque[_Insertion | _Undo] = deque()
+        self._jobs: deque[_Insertion | _Undoing] = deque()
         self._busy = False
         self._stopping = False
         self._display = display
@@ -157,9 +145,9 @@ class X11Inserter:
         self._queue(_Insertion(text, target, done, fit))
 
     def undo(self, done: Callable[[Undone | Fault], None]) -> None:
-        self._queue(_Undo(done))
+        self._queue(_Undoing(done))
 
-    def _queue(self, job: _Insertion | _Undo) -> None:
+    def _queue(self, job: _Insertion | _Undoing) -> None:
         self._jobs.append(job)
         if not self._x.post(lambda _: self._work_off()):
             self._refuse_jobs()
@@ -182,7 +170,9 @@ class X11Inserter:
         self._windows = Windows(display)
         self._selections = Selections(self._x)
         self._receipts = Receipts(self._x, self._windows, self._selections, lambda: self._stopping)
+        self._reach = Reach(self._x, self._windows, self._selections, lambda: self._stopping)
         self._cursor = Cursor(self._x, self._windows)
+        self._undo = Undo(self._x, self._windows, self._reach, self._cursor)
         self._last = LastInsertion(display, self._windows)
         self._typist = Typist(self._x)
         self._can_press = display.has_extension("XTEST")
@@ -214,10 +204,11 @@ class X11Inserter:
         finally:
             self._busy = False
 
-    def _do(self, job: _Insertion | _Undo) -> None:
+    def _do(self, job: _Insertion | _Undoing) -> None:
         try:
-            if isinstance(job, _Undo):
-                job.done(self._undo())
+            if isinstance(job, _Undoing):
+                self._selections.now()  # what was pressed before this is known thereafter
+                job.done(self._undo.take_back(self._last.forget()))
             else:
                 self._insert(job)
         except Fault as fault:
@@ -242,7 +233,7 @@ class X11Inserter:
             return
         target, way, keycodes = plan
         former = {selection: self._selections.read(selection) for selection in way.selections}
-        refusal, before = self._reach(target, may_activate=settings.when_focus_moved == "return")
+        refusal, before = self._come_to(target, may_activate=settings.when_focus_moved == "return")
         if refusal:
             self._keep(text)
             job.done(refusal)
@@ -281,7 +272,7 @@ class X11Inserter:
         keycodes = keyboard.keycodes_of(self._x.display, way.chord) if way.chord else []
         if way.chord and not keycodes:  # a layout without Latin letters; Shift+Insert does nearly everywhere
             way, keycodes = PRIMARY, keyboard.keycodes_of(self._x.display, Chord.SHIFT_INSERT)
-        if (way.chord and not keycodes) or not self._can_press or not self._keys_are_free():
+        if (way.chord and not keycodes) or not self._can_press or not self._reach.keys_are_free():
             return NOT_DELIVERED
         return target, way, keycodes
 
@@ -294,13 +285,13 @@ class X11Inserter:
     def _as_content(self, text: SpokenText) -> Content:
         return text_content(self._x.display, text.reveal(), secret=True)
 
-    def _reach(self, target: X11Target, *, may_activate: bool) -> tuple[Delivered | None, str]:
+    def _come_to(self, target: X11Target, *, may_activate: bool) -> tuple[Delivered | None, str]:
         """Bring the focus to the target.
 
         Returns why no keys are to be pressed there, if none are, and what stands before the cursor.
         """
         had_focus = self._windows.is_active(target)
-        if not self._focus(target, may_activate) or not self._keys_are_free():
+        if not self._reach.gain(target, may_activate=may_activate):
             return self._not_into(target), ""
         last, spot = self._last.forget(), self._cursor.spot(target, has_just_come=not had_focus)
         if spot is not None and spot.is_password:
@@ -368,70 +359,6 @@ class X11Inserter:
         if self._selections.read_text("CLIPBOARD") == offer.content[utf8].bytes:
             return Delivered(Delivery.PROBABLY_INSERTED)  # a clipboard manager serves the target in our place
         raise TargetRefused
-
-    def _focus(self, target: X11Target, may_activate: bool) -> bool:
-        if may_activate and not self._windows.is_active(target):
-            self._windows.activate(target, self._selections.now())
-            self._look(lambda: self._windows.has_focus(target), ACTIVATION_S)
-        return self._windows.is_active(target)
-
-    def _keys_are_free(self) -> bool:
-        """Wait until no key is held; a key that stays down is borne with, unless it is a modifier.
-
-        While the hotkey itself is down, the server sends every key to the hotkeys and none to the target. The same goes
-        for whoever else has taken the keyboard: what is meant for a window must not be typed into a locked screen.
-        """
-        display = self._x.display
-        let_go = self._look(lambda: not keyboard.keys_held(display), HELD_S) or not keyboard.modifiers_held(display)
-        return let_go and self._look(lambda: not keyboard.is_taken(display), HELD_S)
-
-    # -- taking it back
-
-    def _undo(self) -> Undone:
-        """Take the last insertion back.
-
-        Raises:
-            NothingToUndo: there is none, or its window has changed since, can no longer be reached, or knows no undo.
-        """
-        self._selections.now()  # what was pressed before this is known thereafter
-        last = self._last.forget()
-        if last is None or not last.by_paste or not undoes(last.target.wm_class):
-            raise NothingToUndo
-        keycodes = keyboard.keycodes_of(self._x.display, Chord.CTRL_Z)
-        if not may_be_taken_back(last.since, time.monotonic()) or not keycodes:
-            raise NothingToUndo
-        had_focus = self._windows.is_active(last.target)
-        if not self._focus(last.target, may_activate=True) or not self._keys_are_free():
-            raise NothingToUndo
-        there = self._cursor.spot(last.target, has_just_come=not had_focus)
-        if there is None or there.before is None:
-            keyboard.press(self._x.display, keycodes)
-            return Undone.PROBABLY
-        if not ends_with(there.before, last.text):
-            raise NothingToUndo
-        keyboard.press(self._x.display, keycodes)
-        return self._await_undone(last.target, there)
-
-    def _await_undone(self, target: X11Target, before: Spot) -> Undone:
-        now: Spot | None = before
-
-        def has_news() -> bool:
-            nonlocal now
-            now = self._cursor.spot(target)
-            return now is None or now.place != before.place or now.characters != before.characters
-
-        if not self._look(has_news, UNDONE_S):
-            raise NothingToUndo
-        return Undone.SURELY if now is not None and now.place == before.place else Undone.PROBABLY
-
-    def _look(self, condition: Callable[[], bool], bound_s: float) -> bool:
-        """Wait for something that no event tells."""
-        end = time.monotonic() + bound_s
-        while not condition():
-            if self._stopping or time.monotonic() >= end:
-                return False
-            self._x.pump(deadline=time.monotonic() + LOOK_S)
-        return True
 
 
 def _before(target: X11Target, spot: Spot | None, last: Last | None) -> str:

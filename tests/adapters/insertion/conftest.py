@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lysnrai_desktop.adapters.insertion import x11, x11_receipts, x11_selection_reader
+from lysnrai_desktop.adapters.insertion import x11_reach, x11_receipts, x11_selection_reader
 from tests.adapters.insertion.bench import Bench
 from tests.desktop.screen import Screen
 
@@ -30,4 +30,4 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests in which something does not come: the wait need not be long."""
     monkeypatch.setattr(x11_receipts, "RECEIPT_S", 0.5)
     monkeypatch.setattr(x11_selection_reader, "STALL_S", 0.25)
-    monkeypatch.setattr(x11, "HELD_S", 0.25)
+    monkeypatch.setattr(x11_reach, "HELD_S", 0.25)

@@ -91,7 +91,7 @@ def test_lock_keys_do_no_harm(bench: Bench, screen: Screen, tmp_path: Path, lock
 @pytest.mark.usefixtures("own_screen")
 @pytest.mark.parametrize("layouts", ["us,ru", "ru,us", "ru", "dvorak"])
 def test_the_keyboard_layout_does_no_harm(bench: Bench, screen: Screen, tmp_path: Path, layouts: str) -> None:
-    subprocess.run(["setxkbmap", layouts], env=dict(screen.environment), check=True)
+    screen.lay_out(layouts)
     with qt_editor(tmp_path, screen) as editor:
         assert bench.insert("Grüße") == INSERTED
         assert await_text(editor, lambda text: len(text) >= 5) == "Grüße"
@@ -117,7 +117,7 @@ def test_the_primary_strategy_serves_editors_too(bench: Bench, screen: Screen, t
 def test_a_text_can_be_typed_whatever_the_keyboard_has(
     bench: Bench, screen: Screen, tmp_path: Path, into: type, layouts: str
 ) -> None:
-    subprocess.run(["setxkbmap", layouts], env=dict(screen.environment), check=True)
+    screen.lay_out(layouts)
     bench.settings = InsertionSettings(strategy="type")
     with into(tmp_path, screen) as editor, screen.copied("former"):
         screen.press("Caps_Lock")
