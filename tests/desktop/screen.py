@@ -92,6 +92,20 @@ class Screen:
         self._display.sync()
         return bool(answer != X.GrabSuccess)
 
+    def lay_out(self, layouts: str) -> None:
+        """Give the keyboard these layouts, such as "us,ru".
+
+        The server has a program of its own compile them, and on a busy machine now and then refuses what came of it.
+        """
+
+        def taken() -> bool:
+            done = subprocess.run(
+                ["setxkbmap", layouts], env=dict(self.environment), capture_output=True, timeout=DEADLINE_S, check=False
+            )
+            return not done.returncode
+
+        eventually(taken, f"the keyboard has the layouts {layouts}")
+
     # -- mouse
 
     def click(self, x: int, y: int, button: int = 1) -> None:

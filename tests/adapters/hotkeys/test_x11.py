@@ -26,7 +26,7 @@ from lysnrai_desktop.adapters.x11 import XConnection
 from lysnrai_desktop.core.faults import Fault, HotkeyInvalid, HotkeyTaken, HotkeyUnavailable
 from lysnrai_desktop.core.hotkey import Edge
 from tests.desktop.editors import await_text, terminal
-from tests.desktop.processes import DEADLINE_S, call, eventually
+from tests.desktop.processes import DEADLINE_S, eventually
 from tests.desktop.screen import Screen
 
 COMBO = "ctrl+alt+space"
@@ -242,7 +242,7 @@ def test_a_key_pressed_before_its_modifiers_is_no_hotkey(screen: Screen, hotkeys
 @pytest.mark.usefixtures("own_screen")
 def test_the_hotkey_follows_its_symbol_to_another_layout(screen: Screen, hotkeys: X11Hotkeys, seen: Seen) -> None:
     hotkeys.bind("ctrl+alt+y")
-    call(("setxkbmap", "de"), screen.environment)
+    screen.lay_out("de")
 
     with Screen(screen.environment) as german:  # knows the present layout
         eventually(lambda: german.press("ctrl+alt+y") and not seen.nothing(), "the hotkey is where y is now")
@@ -255,7 +255,7 @@ def test_the_hotkey_stays_on_its_key_when_the_layout_lacks_the_symbol(
     screen: Screen, hotkeys: X11Hotkeys, seen: Seen
 ) -> None:
     hotkeys.bind("ctrl+alt+y")
-    call(("setxkbmap", "gr"), screen.environment)
+    screen.lay_out("gr")
 
     screen.press("ctrl+alt+y")  # the key that gave y
 
@@ -268,7 +268,7 @@ def test_a_release_counts_though_the_layout_was_switched_while_the_key_was_down(
 ) -> None:
     hotkeys.bind("ctrl+alt+y")
     screen.key_down("ctrl+alt+y")
-    call(("setxkbmap", "de"), screen.environment)
+    screen.lay_out("de")
     assert seen.edge().down
     hotkeys.bind("ctrl+alt+y")
 
@@ -411,7 +411,7 @@ def test_a_combination_that_another_program_takes_during_a_change_of_layout_is_t
     )
     other.sync()
 
-    call(("setxkbmap", "de"), screen.environment)  # y is where z was
+    screen.lay_out("de")  # y is where z was
 
     assert isinstance(seen.next(), HotkeyTaken)
     other.close()
@@ -530,7 +530,7 @@ def test_a_clock_that_began_anew_is_learned_again() -> None:
 
 def change_layout(screen: Screen, hotkeys: X11Hotkeys, layout: str) -> None:
     """Return when the hotkeys have seen it: the first question brings the news along, the second comes behind it."""
-    call(("setxkbmap", layout), screen.environment)
+    screen.lay_out(layout)
     for _ in range(2):
         hotkeys.free([])
 
