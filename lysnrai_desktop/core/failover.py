@@ -187,6 +187,9 @@ RECONNECT_S = 2.0
 never says that it has given up."""
 MUTE_S = 4.0
 """Of voiced audio without any answer. The SDK says so after 66 s of audio; silence has no answer and does not count."""
+FINAL_S = 70.0
+"""Of audio behind the last final, whatever hypotheses there are. The SDK gives up at 66 s, but for our larger buffer.
+The app sends 120 s and no more: then nobody would ever say anything again."""
 END_S = 3.0
 """From the end of the audio, or the last answer after it, to the end of the session."""
 
@@ -206,6 +209,10 @@ class Watch:
     """Voiced audio since the last answer."""
     unanswered_at: float = 0.0
     """When the first of it was handed over."""
+    open_s: float = 0.0
+    """Audio behind the last final."""
+    open_at: float = 0.0
+    """When that final came, or the first audio."""
     ended_at: float | None = None
     """When the audio ended, or the last answer after that."""
 
@@ -226,6 +233,11 @@ class Watch:
         """The service said anything at all about the audio."""
         return replace(self, unanswered_s=0.0, ended_at=at if self.ended_at is not None else None)
 
+    def open(self, audio_s: float, at: float) -> Watch:
+        """So much audio is behind the last final: less than before if there was one."""
+        since = self.open_at if 0.0 < self.open_s <= audio_s else at
+        return replace(self, open_s=audio_s, open_at=since)
+
     def ended(self, at: float) -> Watch:
         """All audio has been handed over, and its end."""
         return replace(self, ended_at=at)
@@ -239,4 +251,5 @@ class Watch:
             return AzureMute.code
         # audio that is replayed is handed over faster than anybody could answer: time has to pass as well
         mute = self.unanswered_s >= MUTE_S and now - self.unanswered_at >= MUTE_S
-        return AzureMute.code if mute else ""
+        endless = self.open_s >= FINAL_S and now - self.open_at >= FINAL_S
+        return AzureMute.code if mute or endless else ""

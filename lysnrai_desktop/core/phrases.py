@@ -7,7 +7,9 @@ A service names where its phrases begin and end, and is silent about the rest. A
 without a gap, and where one ends the audio is heard again after a failure. So a final ends where its phrase ends; the
 silence before belongs to it; and where nothing is said for long, an empty final says so.
 
-"No match" moves nothing: it is an answer, but if the service fails afterwards, another engine shall hear that too.
+"No match" moves nothing: it is an answer, but if the service fails soon afterwards, another engine shall hear that too.
+Nor does speech too short to be owed. Both are let go once nobody has spoken for long: without a final now and then the
+service would be given no more audio.
 
 All positions are samples of the take. Imports: core only. May be imported by: everyone.
 """
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from lysnrai_desktop.core.engine_messages import FINAL_WITHIN_S
 from lysnrai_desktop.core.speech import Segment, SpokenText
 
 QUIET_S = 10.0
@@ -62,7 +65,9 @@ class Understood:
     def silence(self) -> tuple[Understood, Segment] | None:
         """An empty final, if there was nothing to say for long."""
         end = self.heard - round(MARGIN_S * self.rate_hz)
-        if self.voiced or self.is_tentative or end - self.final < QUIET_S * self.rate_hz:
+        spoken = self.voiced[-1][1] if self.voiced else self.final
+        wait_s = FINAL_WITHIN_S if self.voiced else QUIET_S
+        if self.owes or end - spoken < QUIET_S * self.rate_hz or end - self.final < wait_s * self.rate_hz:
             return None
         return self._said(end, SpokenText(), "")
 

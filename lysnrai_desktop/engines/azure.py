@@ -100,6 +100,12 @@ class _Session:
         assert self.understood is not None
         return self.from_sample + round(position * self.understood.rate_hz / RATE_HZ)
 
+    @property
+    def open_s(self) -> float:
+        """Audio behind the last final."""
+        assert self.understood is not None
+        return (self.understood.heard - self.understood.final) / self.understood.rate_hz
+
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
@@ -255,6 +261,7 @@ class _Sessions:
         if said is not None:
             session.understood, final = said
             self._say(wire.Final(session.number, final.start, final.end, final.text, final.language))
+        session.watch = session.watch.open(session.open_s, time.monotonic())
 
     def _done(self, session: _Session) -> None:
         self._say(wire.Done(session.number))

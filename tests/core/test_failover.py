@@ -45,6 +45,7 @@ from lysnrai_desktop.core.failover import (
     CONNECT_S,
     END_S,
     ENGINE_TRIES,
+    FINAL_S,
     MUTE_S,
     NEEDS_PAUSE,
     NEEDS_USER,
@@ -497,6 +498,23 @@ def test_a_replay_that_is_handed_over_at_once_has_time_to_be_answered() -> None:
 
     assert watch.overdue(1.0) == ""
     assert watch.overdue(1.0 + MUTE_S) == "azure.mute"
+
+
+def test_a_service_that_only_supposes_and_never_says_is_given_up() -> None:
+    watch = Watch(0.0).connected(0.0)
+    for second in range(1, 70):
+        watch = watch.voiced(1.0, second).answered(second).open(second, second)
+        assert watch.overdue(second) == ""
+
+    assert watch.open(71.0, 71.0).overdue(71.0) == "azure.mute"
+    assert watch.open(3.0, 71.0).open(72.0, 72.0).overdue(72.0) == ""
+
+
+def test_a_take_that_is_replayed_at_once_is_given_time_for_its_first_final() -> None:
+    watch = Watch(0.0).connected(0.0).open(60.0, 1.0).open(120.0, 2.0)
+
+    assert watch.overdue(1.0 + FINAL_S - 0.1) == ""
+    assert watch.overdue(1.0 + FINAL_S) == "azure.mute"
 
 
 def test_the_end_must_be_answered_and_each_answer_gives_new_time() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, strategies as st
 
+from lysnrai_desktop.core.engine_messages import FINAL_WITHIN_S
 from lysnrai_desktop.core.phrases import MARGIN_S, OWED_S, QUIET_S, Understood
 from lysnrai_desktop.core.speech import Segment, SpokenText
 
@@ -67,10 +69,35 @@ def test_speech_that_was_not_matched_is_no_silence_and_keeps_its_place_for_anoth
     it.hear(1, voiced=True)
     it.state = it.state.no_match(START + 1_000)
 
-    it.hear(100)
+    it.hear(FINAL_WITHIN_S)
 
     assert it.finals == []
     assert not it.state.owes
+
+
+@pytest.mark.parametrize(("spoken_s", "is_answered"), [(5.0, True), (OWED_S / 2, False)])
+def test_a_pause_behind_what_was_not_matched_or_a_cough_is_told_like_any_other(
+    spoken_s: float, is_answered: bool
+) -> None:
+    it = Played()
+    it.hear(spoken_s, voiced=True)
+    if is_answered:
+        it.state = it.state.no_match(it.state.heard)
+
+    for _ in range(120):
+        it.hear(1)
+
+    assert it.state.heard - it.finals[-1].end < (QUIET_S + MARGIN_S + 1) * RATE_HZ
+
+
+def test_a_pause_behind_speech_that_is_owed_is_none() -> None:
+    it = Played()
+    it.hear(OWED_S, voiced=True)
+
+    for _ in range(120):
+        it.hear(1)
+
+    assert it.finals == []
 
 
 def test_speech_at_the_end_that_nobody_answered_is_owed() -> None:
@@ -151,15 +178,16 @@ def test_finals_cover_the_session_exactly_and_hold_each_word_once(said: list[tup
 
 
 @given(happenings)
-def test_voiced_audio_gets_a_final_of_its_own_only_from_the_service(said: list[tuple[str, int, object]]) -> None:
-    it = Played()
+def test_speech_gets_a_final_of_its_own_only_from_the_service(said: list[tuple[str, int, object]]) -> None:
+    it, voiced = Played(), list[tuple[int, int]]()
 
     for kind, number, more in said:
         if kind == "audio":
+            if more:
+                voiced.append((it.state.heard, it.state.heard + number))
             it.hear(number / RATE_HZ, voiced=bool(more))
 
-    heard, at = it.state, START
     for final in it.finals:
-        assert all(final.end <= start for start, _ in heard.voiced)
-        at = final.end
-    assert at <= heard.heard
+        assert not final.text
+        spoken = sum(max(0, min(end, final.end) - max(start, final.start)) for start, end in voiced)
+        assert spoken < OWED_S * RATE_HZ
