@@ -11,7 +11,7 @@ are those of tests/bench/judging.py. Counted are
 
 It takes long (both models and all languages: three quarters of an hour of both cores) and can be stopped at any time:
 each reading is written to build/accuracy/ at once and found there the next time, as long as the code that reads, the
-libraries and the model are the same; polish is applied anew. `--part 10` takes every tenth recording.
+libraries and the model are the same; polish is applied anew. `--part 10` takes a tenth of the recordings.
 """
 
 from __future__ import annotations
@@ -258,13 +258,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=["base", "tiny.en"], choices=["base", "tiny.en"])
     parser.add_argument("--languages", nargs="+", default=list(speech.LANGUAGES), choices=speech.LANGUAGES)
-    parser.add_argument("--part", type=int, default=1, metavar="N", help="every Nth recording only")
+    parser.add_argument(
+        "--part", type=int, default=1, metavar="N", help="the Nth part of the recordings, always the same"
+    )
     parser.add_argument("--unlike", action="store_true", help="print the texts in which ours has more errors")
     options = parser.parse_args()
     lines: list[str] = []
     for model in options.models:
         languages = [each for each in options.languages if each == "en" or not model.endswith(".en")]
-        recordings = [r for language in languages for r in judging.recordings(language)[:: options.part]]
+        every = [recording for language in languages for recording in judging.recordings(language)]
+        recordings = [each for each in every if zlib.crc32(each.id.encode()) % options.part == 0]
         texts = read(model, recordings)
         lines += [*table(model, rows(recordings, texts)), ""]
         if options.unlike:

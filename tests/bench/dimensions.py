@@ -15,7 +15,6 @@ import argparse
 import json
 import math
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -247,9 +246,8 @@ def main() -> None:
     found: dict[str, Measured] = {}
     for name in SIZES if options.all else USUAL:
         found[name] = measure(name, options.runs)
-        print(f"{name} ...", file=sys.stderr, flush=True)
-    measured = {name: asdict(times) for name, times in found.items()}
-    BUILD.joinpath("dimensions.json").write_text(json.dumps({"load": os.getloadavg()[0], **measured}, indent=1))
+        measured = {name: asdict(times) for name, times in found.items()}
+        BUILD.joinpath("dimensions.json").write_text(json.dumps({"load": os.getloadavg()[0], **measured}, indent=1))
     print("\n".join(rows(found)))
 
 

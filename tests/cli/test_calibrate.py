@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tomllib
 from pathlib import Path
 
@@ -13,10 +12,8 @@ import pytest
 from lysnrai_desktop.adapters import takes
 from lysnrai_desktop.cli import calibrate as verb, main
 from lysnrai_desktop.cli.context import FAILED, OK
-from lysnrai_desktop.core import engine_messages as wire
 from lysnrai_desktop.core.calibration import AIM_S, ALSO_S, COSTS, Timed, Way, Windows
 from lysnrai_desktop.core.takes import TakeRecord
-from lysnrai_desktop.engines import model as models
 from lysnrai_desktop.runtime.calibration import Recording, Result
 from tests import speech
 from tests.hearing import pcm
@@ -42,31 +39,6 @@ def measured(result: Result | str, monkeypatch: pytest.MonkeyPatch) -> list[Reco
 
     monkeypatch.setattr(verb, "run", run)
     return given
-
-
-def test_this_machine_is_measured_with_a_model_that_nobody_knows(
-    home: Path, tiny_en: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    own = home / "own-model"
-    shutil.copytree(tiny_en, own, ignore=shutil.ignore_patterns(".*"))
-    weights = bytearray((own / "model.bin").read_bytes())
-    weights[-1] ^= 1
-    (own / "model.bin").write_bytes(weights)
-    monkeypatch.setenv("LYSNRAI_ENGINE_MODEL", str(own))
-
-    assert main(["calibrate", "--dry-run"]) == OK
-
-    told = capsys.readouterr().out
-    assert "engine.threads" in told
-    assert "short from now on" in told
-    assert "model of your own" in told
-    assert "amiable" not in told
-    assert not (home / "settings.toml").exists()
-    model = models.load(wire.Load(str(own), "cpu", "int8", 2))
-    assert model.padding is not None
-    clip = speech.prompts()[50]
-    text = model.read(speech.samples(clip), clip.duration_s, "en").text.reveal()
-    assert speech.word_error_rate([(clip.text, text)]) == 0
 
 
 def test_what_is_better_is_written_and_the_rest_of_the_file_stays(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from lysnrai_desktop.core import calibration, engine_messages as wire
 from lysnrai_desktop.core.calibration import Pair, Way, Windows
 from lysnrai_desktop.core.speech import SpokenText
 from lysnrai_desktop.engines import calibration as measuring, model as models, splicing
+from lysnrai_desktop.runtime.calibration import Result, run
 from tests import speech
 
 SENTENCE = "the quick brown fox jumps over the lazy dog again and again"
@@ -122,3 +125,31 @@ def test_what_padding_is_learned_behind_is_shorter_than_any_short_window() -> No
 
     assert len(donors) == len(measuring.packaged())
     assert all(len(donor) / 16_000 < splicing.LEAST / 100 for donor in donors)
+
+
+QUICKLY = """
+from lysnrai_desktop.core import calibration
+from lysnrai_desktop.engines import calibration as measuring
+calibration.ways = lambda *_: (calibration.DEFAULT,)
+calibration.thread_counts = lambda *_: ()
+measuring.READINGS = 1
+measuring.main()
+"""
+
+
+def test_a_model_that_nobody_knows_reads_short_windows_once_it_was_measured(tiny_en: Path, tmp_path: Path) -> None:
+    shutil.copytree(tiny_en, tmp_path / "own", ignore=shutil.ignore_patterns(".*"))
+    weights = bytearray((tmp_path / "own" / "model.bin").read_bytes())
+    weights[-1] ^= 1
+    (tmp_path / "own" / "model.bin").write_bytes(weights)
+    steps: list[int] = []
+
+    result = run(tmp_path / "own", "en", [], steps.append, (sys.executable, "-c", QUICKLY))
+
+    assert isinstance(result, Result)
+    assert result.windows is Windows.AS_GOOD
+    assert steps == list(range(1, len(steps) + 1))
+    model, clip = loaded(tmp_path / "own"), speech.prompts()[50]
+    assert model.padding is not None
+    text = model.read(speech.samples(clip), clip.duration_s, "en").text.reveal()
+    assert speech.word_error_rate([(clip.text, text)]) == 0
