@@ -345,7 +345,7 @@ class _Turn:
         self._has_header = False
         self._has_begun = False
         self._is_mute = False
-        self._short_bytes = 0
+        self._is_short = False
         self._phrase_end = turn.start
         self._speaking = False
         self._hypothesis = "…"
@@ -365,11 +365,12 @@ class _Turn:
                 self.turn.has_ended = True
             self._hearing.finish()
             return
-        if self.turn.has_ended or self._short_bytes:
-            self._complain("audio behind its end, or a short block in the middle")
-        self._short_bytes = BLOCK_BYTES - len(body)
+        if self.turn.has_ended or self._is_short:
+            self._complain(f"audio at {self.turn.end}, behind its end or a block that was not whole")
         with self._azure.change():
             self.turn.audio += body
+        # blocks are those of the stream; what is sent again begins where it must, and so with the rest of one
+        self._is_short = self.turn.end % (BLOCK_BYTES // 2) != 0
         self._mute_now()
         if not self._has_begun:
             self._has_begun = True
