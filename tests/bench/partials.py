@@ -8,6 +8,9 @@ twice, by turns with and without partials.
     stable           from the end of a word to the message that shows it as certain
     retracted        words shown as certain that are not in the text that is inserted, at their place
     processor        seconds of the process for each second of the recording
+
+With `--in-step` the audio waits for the engine after each block: on a machine with other work the words and the
+processor time are then those of a quick one that reads as often as it may, and the times mean nothing.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ from numpy.typing import NDArray
 from lysnrai_desktop.core import engine_messages as wire, pace
 from lysnrai_desktop.core.agreement import agreeing, bare, split
 from lysnrai_desktop.core.endpointing import speech_in
-from lysnrai_desktop.engines import model as models, whisper
+from lysnrai_desktop.engines import glimpser, model as models, whisper
+from lysnrai_desktop.engines.ear import Ear
 from lysnrai_desktop.engines.engine import Hearing
 from lysnrai_desktop.engines.silero import probabilities
 from tests import speech
@@ -56,7 +60,8 @@ class Heard:
 
 
 class Bench:
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, in_step: bool) -> None:
+        self._in_step = in_step
         self._said: queue.SimpleQueue[tuple[float, wire.FromEngine]] = queue.SimpleQueue()
         self._engine = whisper.WhisperEngine(lambda message: self._said.put((time.monotonic(), message)))
         threads = models.usual_threads()
@@ -82,9 +87,16 @@ class Bench:
     def _feed(self, hearing: Hearing, sound: NDArray[np.float32], began_s: float) -> None:
         for at in range(0, len(sound), round(BLOCK_S * RATE_HZ)):
             block = sound[at : at + round(BLOCK_S * RATE_HZ)]
-            time.sleep(max(0.0, began_s + (at + len(block)) / RATE_HZ - time.monotonic()))
+            if not self._in_step:
+                time.sleep(max(0.0, began_s + (at + len(block)) / RATE_HZ - time.monotonic()))
             hearing.audio(wire.Audio(self._sessions, RATE_HZ, pcm(block)))
+            while self._in_step and self._is_reading(hearing):
+                time.sleep(0.01)
         hearing.finish()
+
+    def _is_reading(self, hearing: Hearing) -> bool:
+        assert isinstance(hearing, Ear)
+        return self._engine.is_at_work() or not (hearing._glimpse is None or hearing._glimpse.void)
 
     def _follow(self, heard: Heard, sound: NDArray[np.float32], began_s: float) -> list[tuple[str, float]]:
         """The words of the text, and when each was first shown as certain; a final shows all of its own."""
@@ -145,9 +157,11 @@ def main() -> None:
     parser.add_argument("--language", default="en")
     parser.add_argument("--lengths", type=float, nargs="+", default=[3.0, 8.0, 20.0])
     parser.add_argument("--count", type=int, default=9)
-    parser.add_argument("--any-load", action="store_true", help="also where the machine is too busy for partials")
+    parser.add_argument("--in-step", action="store_true", help="whatever else the machine does")
     options = parser.parse_args()
-    bench, busy = Bench(options.model), float("inf") if options.any_load else pace.BUSY
+    if options.in_step:
+        glimpser._LOWEST, pace.BUSY, pace.SHARE = 0, float("inf"), float("inf")
+    bench, busy = Bench(options.model, options.in_step), pace.BUSY
     found: dict[str, list[Heard]] = {"with partials": [], "without": []}
     with tempfile.TemporaryDirectory() as folder:
         for length_s in options.lengths:
