@@ -164,8 +164,10 @@ class ReadAhead:
             initial_prompt=prompt or None,
             max_new_tokens=limit if limit <= MAX_LIMIT else None,
             without_timestamps=False,
+            # in seconds, which it rounds down to samples: half a sample more, or some would come out one less
             clip_timestamps=[
-                {"start": start / RATE_HZ, "end": int(end) / RATE_HZ} for start, end in zip(starts, ends, strict=True)
+                {"start": (start + 0.5) / RATE_HZ, "end": (int(end) + 0.5) / RATE_HZ}
+                for start, end in zip(starts, ends, strict=True)
             ],
             batch_size=len(spoken),
         )

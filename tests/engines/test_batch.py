@@ -116,6 +116,20 @@ def test_recordings_are_not_mixed(model: models.Model, together: list[int]) -> N
     assert [each.session for each in written.said if isinstance(each, wire.Done)] == [1, 2]
 
 
+@pytest.mark.parametrize("first_samples", [128_641, 129_760])
+def test_a_piece_keeps_its_words_wherever_the_one_before_it_ends(model: models.Model, first_samples: int) -> None:
+    """Those samples, divided by the rate and multiplied by it again, are one sample, or one frame, less."""
+    one, other = (speech.samples(speech.librivox()[number]).astype(np.float32) for number in (3, 4))
+    one = np.concatenate([one, np.zeros(first_samples - len(one), np.float32)])
+    ahead = batch.ReadAhead(model)
+
+    ahead.read_together([(one, 4.0), (other, 4.0)], "en", "")
+
+    known = [ahead._known[sound.tobytes(), "en", ""].text.reveal() for sound in (one, other)]
+    assert speech.word_error_rate([(speech.librivox()[4].text, known[1])]) == 0
+    assert known[0]
+
+
 def test_a_recording_that_nobody_wants_any_more_is_passed_over(model: models.Model, together: list[int]) -> None:
     written = Written(model)
     written.add(novel(3, 4)[0], wanted=lambda: False)
