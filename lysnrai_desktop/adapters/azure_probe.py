@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -85,7 +86,8 @@ def look(settings: AzureSettings) -> Way:
                     _ask_through(connection, goal)
             if goal.encrypted:
                 with timed(Step.TLS, goal):
-                    context = ssl.create_default_context(cafile=settings.certificate or None)
+                    trusted = Path(settings.certificate).expanduser() if settings.certificate else None
+                    context = ssl.create_default_context(cafile=trusted)
                     open_.enter_context(context.wrap_socket(connection, server_hostname=goal.host))
     except (OSError, ValueError, OverflowError):  # TLS refuses with an OSError; a name or a port may be impossible
         return Way(host, times_ms, step)

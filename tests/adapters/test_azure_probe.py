@@ -110,6 +110,17 @@ def test_a_certificate_that_the_settings_trust_is_good(serve: Serve, own: Certif
     assert (way.failed, list(way.times_ms)) == (None, [Step.NAME, Step.CONNECTION, Step.TLS])
 
 
+def test_a_certificate_may_be_named_from_the_users_home(
+    serve: Serve, own: Certificate, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(file.parent))
+    port = serve(with_tls(own))
+
+    way = look(AzureSettings(endpoint=f"wss://localhost:{port}", certificate=f"~/{file.name}"))
+
+    assert way.failed is None
+
+
 @pytest.mark.parametrize("trusted", ["", "/no/such/file"])
 def test_a_certificate_that_nobody_trusts_is_where_it_ends(serve: Serve, own: Certificate, trusted: str) -> None:
     port = serve(with_tls(own))
