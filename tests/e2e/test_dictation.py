@@ -199,7 +199,7 @@ def test_esc_belongs_to_the_window_again_when_nothing_is_recorded(
 def test_a_sound_without_words_writes_nothing(
     desktop: VirtualDesktop, app: App, editor: QtEditor, noise: Callable[[str, float], Path], name: str
 ) -> None:
-    hold(desktop, app, noise(name, 3))
+    hold(desktop, app, noise(name, 2))
 
     assert app.until("idle")["outcome"] == "nothing_heard"
     assert_nothing_of_the_keys(editor, "")
