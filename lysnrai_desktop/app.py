@@ -173,7 +173,13 @@ class App:
             key_code=lambda: self._azure_key.found.code,
         )
         self._choices = AppChoices(
-            settings_file, self._microphone, self._models, self._engines, self._usage, self._in_background
+            settings_file,
+            self._microphone,
+            self._models,
+            self._engines,
+            self._usage,
+            self._in_background,
+            self._azure_key.look_again,
         )
         self._notifications = Notifications(
             icon=icon_file("lysnrai"),

@@ -45,6 +45,7 @@ class AppChoices:
         engines: Engines,
         usage: Usage,
         in_background: InBackground,
+        look_for_key: Callable[[], None],
     ) -> None:
         self._settings_file = settings_file
         self._microphone = microphone
@@ -52,6 +53,7 @@ class AppChoices:
         self._engines = engines
         self._usage = usage
         self._in_background = in_background
+        self._look_for_key = look_for_key
 
     def save(self, key: str, value: str) -> None:
         self._in_background.now(lambda: self._settings_file.set(key, value))
@@ -86,4 +88,5 @@ class AppChoices:
     def set_backend(self, name: str) -> None:
         """A dictation under way follows at once. Raises Fault."""
         self._settings_file.set("engine.backend", name)
+        self._look_for_key()
         self._engines.prefer()

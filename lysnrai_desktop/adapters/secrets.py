@@ -181,6 +181,11 @@ class AzureKey:
         if self._thread is not None:
             self._wishes.put(True)
 
+    def look_again(self) -> None:
+        """Ask a keyring that gave no answer: it may be unlocked by now. Any thread; returns at once."""
+        if self.found.code == KeyringUnavailable.code:
+            self.look()
+
     def shut_down(self) -> None:
         self._ends = True
         self._wishes.put(False)

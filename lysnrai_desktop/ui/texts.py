@@ -200,7 +200,7 @@ FAULTS: Mapping[str, Advice] = {
     ),
     "keyring.unavailable": Advice(
         "The system's keyring is missing, locked or does not answer.",
-        "Unlock it, or put the key into the variable AZURE_SPEECH_KEY.",
+        "Unlock it and choose the speech engine anew, or put the key into the variable AZURE_SPEECH_KEY.",
     ),
     "settings.invalid": Advice(
         "A line in the settings file cannot be used; the default serves instead.",

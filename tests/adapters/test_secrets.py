@@ -115,6 +115,22 @@ def test_the_app_learns_of_a_key_that_was_put_into_the_keyring(stand_in: StandIn
     assert changes == [Found(KEY, Origin.KEYRING, "")]
 
 
+def test_a_keyring_that_gave_no_answer_is_asked_again_and_one_that_answered_is_not(stand_in: StandIn) -> None:
+    stand_in.kept.mkdir()  # cannot be read
+    key = AzureKey(keyring=stand_in.keyring, environ={})
+    key.look_once()
+    eventually(lambda: key.found.code == KeyringUnavailable.code, "it gives no answer")
+
+    stand_in.kept.rmdir()
+    stand_in.kept.write_text(KEY.reveal())
+    key.look_again()
+    eventually(lambda: key.secret == KEY, "the key is known")
+    key.look_again()
+    key.shut_down()
+
+    assert stand_in.asked() == ["read", "read"]
+
+
 def test_the_end_of_the_app_waits_for_no_keyring() -> None:
     told = threading.Event()
     key = AzureKey(told.set, Keyring(command=("sh", "-c", "exec sleep 1000")), environ={})
