@@ -176,14 +176,15 @@ class Cost:
 
 
 COSTS: Mapping[str, Cost] = {
-    "tiny": Cost(0.46, 1.4),
-    "base": Cost(1.0, 2.9),
-    "small": Cost(2.9, 9.3),
-    "medium": Cost(8.2, 29.0),
-    "large-v3": Cost(15.0, 55.0),
-    "large-v3-turbo": Cost(6.0, 46.0),
-    "distil-large-v3": Cost(5.6, 46.0),
+    "tiny": Cost(0.58, 2.0),
+    "base": Cost(1.0, 3.7),
+    "small": Cost(2.95, 13.3),
+    "medium": Cost(7.99, 31.8),
+    "large-v3": Cost(12.8, 49.8),
+    "large-v3-turbo": Cost(4.55, 47.9),
+    "distil-large-v3": Cost(3.96, 46.2),
 }
+"""Processor time, measured with random weights of true dimensions (`python -m tests.bench.dimensions --all`)."""
 
 
 def estimates(measured: str, read_s: float, windows: Windows) -> dict[str, float]:
