@@ -9,8 +9,9 @@ Absent here: clocks, readings, the load. Imports: core only. May be imported by:
 from __future__ import annotations
 
 SHARE = 0.4
-EVERY_S = 0.7
-"""Two words. With 0.6 s base used 0.55 processor seconds for a second of speech, 0.13 of them for finals (measured)."""
+EVERY_S = 0.8
+"""Two words or three. With 0.6 s base used 0.55 processor seconds for a second of speech, with 0.7 s 0.52; 0.13 of them
+for finals (measured)."""
 LEAST_SPEECH_S = 0.8
 """Shorter speech is read as something else (measured on single words)."""
 BUSY = 1.5
