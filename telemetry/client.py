@@ -295,48 +295,64 @@ class Telemetry:
             self._store.close()
             self._store = None
 
-    def forget_me(self) -> None:
-        """Ask the service to erase this install, erase it here, and go on, if the user still agrees, as another one."""
+    def forget_me(self) -> bool:
+        """Ask the service to erase this install, erase it here, and go on, if the user still agrees, as another one.
+
+        Returns whether it is erased here; where the queue cannot be opened now, that is done when it can.
+        """
         with self._lock:
             self._held.clear()
             try:
                 self._identity.ask_erasure()
-                self._begin_anew()
+                done = self._begin_anew()
             except (StoreUnavailable, StoreDamaged, OSError) as error:
                 log.warning("erasure is finished at the next start: %s", error)
+                done = False
             self._stop_sending()
         self._wait_until_quiet()
         self._worker.wake(flush=True)
+        return done
 
-    def _begin_anew(self) -> None:
+    def _begin_anew(self) -> bool:
         """Under the lock. Written down before it is done, so that a crash in between is made good (_reopen)."""
-        if self._store is not None:
-            self._store.begin_anew("forgotten", self._choice.min_level)
+        if self._store is None:
+            return False  # and the install stays, by which _reopen knows whose queue it is
+        self._store.begin_anew("forgotten", self._choice.min_level)
         self._identity.discard()
-        if self._store is not None:
-            self._look_again(self._store)
+        self._look_again(self._store)
+        return True
 
-    def purge(self) -> None:
-        """Empty the queue; the choice stays."""
+    def purge(self) -> bool:
+        """Empty the queue; the choice stays. Returns whether it is empty now."""
         with self._lock:
             self._held.clear()
+            done = self._store is not None
             try:
                 if self._store is not None:
                     self._store.purge("asked")
             except (StoreUnavailable, StoreDamaged) as error:
                 log.warning("the queue could not be purged: %s", error)
+                done = False
             self._stop_sending()  # now there is nothing that another call could be made of
         self._wait_until_quiet()
+        return done
 
-    def pause(self) -> None:
-        """Send nothing until `resume`, over restarts; recording goes on."""
-        if self._store is not None:
-            try:
-                self._store.put(user_paused=True)
-            except (StoreUnavailable, StoreDamaged) as error:
-                log.warning("not paused: %s", error)
+    def pause(self) -> bool:
+        """Send nothing until `resume`, over restarts; recording goes on. Returns whether it is so now."""
+        done = self._note_pause(paused=True)
         self._stop_sending()
         self._wait_until_quiet()
+        return done
+
+    def _note_pause(self, *, paused: bool) -> bool:
+        if self._store is None:
+            return False
+        try:
+            self._store.put(user_paused=paused or None)
+        except (StoreUnavailable, StoreDamaged) as error:
+            log.warning("not %s: %s", "paused" if paused else "resumed", error)
+            return False
+        return True
 
     def _stop_sending(self) -> None:
         """End the call that is under way: here at once, in other processes when they look next."""
@@ -349,13 +365,11 @@ class Telemetry:
         if not calls.wait_until_quiet(self._home, QUIET_S):
             log.info("a call to the service has not ended yet")
 
-    def resume(self) -> None:
-        if self._store is not None:
-            try:
-                self._store.put(user_paused=None)
-            except (StoreUnavailable, StoreDamaged) as error:
-                log.warning("not resumed: %s", error)
+    def resume(self) -> bool:
+        """End every pause. Returns whether the user's own is over."""
+        done = self._note_pause(paused=False)
         self._worker.resume()
+        return done
 
     # ---------------------------------------------------------------------------------------------------- the app
 

@@ -55,7 +55,7 @@ EXIT_CODES: Final[Mapping[int, str]] = {
     0: "done",
     1: "the ledger does not add up, or no event has that id",
     2: "wrong use",
-    3: "the queue cannot be read now",
+    3: "the queue cannot be read or written now",
     4: "there is no queue yet",
     5: "not delivered in time",
 }

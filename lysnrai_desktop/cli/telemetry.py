@@ -208,40 +208,39 @@ def _flush(options: argparse.Namespace) -> int:
         print("There is no service: telemetry.url is empty.", file=sys.stderr)
         return NOT_IN_TIME
 
-    def flush(client: Telemetry) -> tuple[bool, str]:
+    def flush(client: Telemetry) -> tuple[int, str]:
         agreed = client.consent
         begin(client)  # which would see a crash before the app does
         client.flush(FLUSH_S)
         if agreed != "unset" and client.consent == "unset":
             # The service has erased this install. Left as it is, the app would take the setting for a new consent.
             SettingsFile(home().settings).set("telemetry.collect", "ask")
-        ledger = inspect.status(home().folder).ledger
-        left = ledger.pending + ledger.leased
-        return not left, f"{left} events wait: see “status”." if left else "Everything is delivered."
+        now = inspect.status(home().folder)
+        if now.state != "ok":
+            return UNREADABLE, _STATES[now.state]
+        left = now.ledger.pending + now.ledger.leased
+        return (NOT_IN_TIME, f"{left} events wait: see “status”.") if left else (OK, "Everything is delivered.")
 
     return _act(options, "flushed", flush)
 
 
 def _pause(options: argparse.Namespace) -> int:
-    def pause(client: Telemetry) -> tuple[bool, str]:
-        client.pause()
-        return True, "Nothing is sent until “lysnrai telemetry resume”."
+    def pause(client: Telemetry) -> tuple[int, str]:
+        return (OK, "Nothing is sent until “lysnrai telemetry resume”.") if client.pause() else _UNDONE
 
     return _act(options, "paused", pause)
 
 
 def _resume(options: argparse.Namespace) -> int:
-    def resume(client: Telemetry) -> tuple[bool, str]:
-        client.resume()
-        return True, "What waits is sent again."
+    def resume(client: Telemetry) -> tuple[int, str]:
+        return (OK, "What waits is sent again.") if client.resume() else _UNDONE
 
     return _act(options, "resumed", resume)
 
 
 def _purge(options: argparse.Namespace) -> int:
-    def purge(client: Telemetry) -> tuple[bool, str]:
-        client.purge()
-        return True, "Nothing waits any more."
+    def purge(client: Telemetry) -> tuple[int, str]:
+        return (OK, "Nothing waits any more.") if client.purge() else _UNDONE
 
     return _act(options, "purged", purge)
 
@@ -249,20 +248,21 @@ def _purge(options: argparse.Namespace) -> int:
 def _forget_me(options: argparse.Namespace) -> int:
     from telemetry import inspect
 
-    def forget(client: Telemetry) -> tuple[bool, str]:
+    def forget(client: Telemetry) -> tuple[int, str]:
         client.start()
-        client.forget_me()
+        if not client.forget_me():
+            return _UNDONE
         if inspect.status(home().folder).erasures:
             client.flush(FLUSH_S)
         asked = inspect.status(home().folder).erasures
         there = "the service is asked again until it confirms" if asked else "and at the service, if it knew of it"
-        return not asked, f"Erased here, {there}."
+        return NOT_IN_TIME if asked else OK, f"Erased here, {there}."
 
     return _act(options, "forgotten", forget)
 
 
-def _act(options: argparse.Namespace, name: str, act: Callable[[Telemetry], tuple[bool, str]]) -> int:
-    """Do it, say whether it is done, return the exit status. Where nothing was ever recorded, nothing is made."""
+def _act(options: argparse.Namespace, name: str, act: Callable[[Telemetry], tuple[int, str]]) -> int:
+    """Do it, say how it went, return the exit status. Where nothing was ever recorded, nothing is made."""
     from lysnrai_desktop.adapters.usage_telemetry import open_client
     from telemetry import inspect
 
@@ -272,11 +272,11 @@ def _act(options: argparse.Namespace, name: str, act: Callable[[Telemetry], tupl
         return ABSENT
     client = open_client(home().folder, settings(options).current().telemetry)
     try:
-        done, words = act(client)
+        status, words = act(client)
     finally:
         client.close()
-    print(json.dumps({name: done}) if options.json else words)
-    return OK if done else NOT_IN_TIME
+    print(json.dumps({name: status == OK}) if options.json else words)
+    return status
 
 
 # --- words ---------------------------------------------------------------------------------------------------
@@ -293,6 +293,7 @@ _STATES = {
     "damaged": "The queue is damaged; the app sets it aside when it next starts.",
 }
 _EXITS = {"absent": ABSENT, "unavailable": UNREADABLE, "damaged": UNREADABLE}
+_UNDONE = (UNREADABLE, "Not done: the queue cannot be written now.")
 _UNITS: Sequence[tuple[int, str]] = ((86400, "days"), (3600, "hours"), (60, "minutes"), (1, "seconds"))
 
 

@@ -196,6 +196,18 @@ def test_every_exit_status_is_one_that_is_documented() -> None:
 # --- acting
 
 
+@pytest.mark.parametrize("action", ["flush", "pause", "resume", "purge", "forget-me"])
+def test_what_the_disk_refuses_is_not_said_to_be_done(
+    home: Path, service: Service, capsys: pytest.CaptureFixture[str], action: str
+) -> None:
+    assert service.url
+    (home / QUEUE_FILE).mkdir()  # which nobody can open
+
+    assert lysnrai(action, "--json") == cli.UNREADABLE
+
+    assert list(told(capsys).values()) == [False]
+
+
 def test_flush_delivers_what_waits(home: Path, service: Service, capsys: pytest.CaptureFixture[str]) -> None:
     record(home, *EVENTS)
 

@@ -315,6 +315,33 @@ def test_an_install_that_never_registered_has_nothing_to_erase(
     assert books(tmp_path) == Ledger()
 
 
+def test_a_queue_that_cannot_be_opened_when_its_user_is_forgotten_is_emptied_when_it_can(
+    service: Service, opened: Callable[..., Telemetry], tmp_path: Path
+) -> None:
+    first = opened(service.url)
+    first.record("lifecycle", "app_started")
+    first.start()
+    first.flush()
+    first.record("lifecycle", "app_started")
+    first.close(5)
+    before = Identity(tmp_path).install
+    (tmp_path / FILE).rename(tmp_path / "elsewhere")
+    (tmp_path / FILE).mkdir()
+    second = opened(consent=None)
+
+    done = second.forget_me()
+
+    second.close(5)
+    (tmp_path / FILE).rmdir()
+    (tmp_path / "elsewhere").rename(tmp_path / FILE)
+    opened(consent=None)
+    now = Identity(tmp_path).install
+    assert not done
+    assert before is not None and now is not None and now.id != before.id
+    assert [each.id for each in Identity(tmp_path).erasures()] == [before.id]
+    assert books(tmp_path) == Ledger()
+
+
 def test_a_forgetting_that_was_interrupted_is_finished_at_the_next_start(
     opened: Callable[..., Telemetry], tmp_path: Path
 ) -> None:
