@@ -226,6 +226,7 @@ def test_where_no_engine_works_the_take_is_kept_and_offered(
         assert len(takes(app)) == 1
 
 
+@pytest.mark.skipif(not FULL, reason="tests/runtime/test_engines.py stops processes in every run")
 @pytest.mark.usefixtures("azure")
 def test_a_sleep_of_the_computer_costs_no_word(
     desktop: VirtualDesktop, app: App, editor: QtEditor, short: Spoken

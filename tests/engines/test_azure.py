@@ -27,7 +27,7 @@ SLACK_S = 5.0
 """For a busy machine. The SDK alone would take 51 s, 66 s, or for ever."""
 SPOKEN_S = 24.0
 """All that is spoken, if nobody stops it."""
-IN_FLIGHT = 50 if os.environ.get("LYSNRAI_TEST_EFFORT") == "full" else 10
+IN_FLIGHT = 50 if os.environ.get("LYSNRAI_TEST_EFFORT") == "full" else 6
 
 
 # --- the faults of the service ------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ FATAL = [
     fails("phrases are malformed", "azure.unavailable", always("phrase", "malformed", 2.5), text="0 1"),
     fails("gone", "azure.lost", once("gone", at_s=2.5), text="0 1"),
 ]
-LANES = 6
+LANES = 9
 """Rows that wait, wait at the same time."""
 
 
