@@ -17,9 +17,11 @@ Imports: core. May be imported by: app, cli, doctor.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -237,5 +239,13 @@ def main(verb: str) -> int:
     return _DONE
 
 
+def _die_with_parent() -> None:
+    """A keyring that waits for its user would keep this process when whoever asked has been killed."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+
+
 if __name__ == "__main__":
+    _die_with_parent()
     sys.exit(main(sys.argv[1]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -142,6 +144,35 @@ def test_the_end_of_the_app_waits_for_no_keyring() -> None:
 
     assert not ending.is_alive()
     assert not told.is_set()
+
+
+STUCK = """
+import os, pathlib, time
+from keyring.backend import KeyringBackend
+
+class Keyring(KeyringBackend):
+    priority = 1
+
+    def get_password(self, service, username):
+        pathlib.Path(os.environ["ASKED"]).write_text(f"{os.getpid()}.")
+        time.sleep(1000)
+
+    set_password = delete_password = None
+"""
+
+
+def test_who_is_killed_while_a_keyring_waits_for_its_user_leaves_no_process(tmp_path: Path) -> None:
+    (tmp_path / "stuck.py").write_text(STUCK)
+    asked = tmp_path / "asked"
+    environment = {"PYTHONPATH": os.pathsep.join((str(tmp_path), *sys.path)), "PYTHON_KEYRING_BACKEND": "stuck.Keyring"}
+    ask = "from lysnrai_desktop.adapters.secrets import Keyring; Keyring().read()"
+
+    with subprocess.Popen([sys.executable, "-c", ask], env={**environment, "ASKED": str(asked)}) as asking:
+        eventually(lambda: asked.exists() and asked.read_text().endswith("."), "the keyring is asked")
+        asking.kill()
+
+    process = Path("/proc", asked.read_text().rstrip("."))
+    eventually(lambda: not process.exists(), "its end")
 
 
 def test_neither_key_nor_its_shape_can_be_read_from_what_is_found() -> None:
