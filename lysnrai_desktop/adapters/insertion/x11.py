@@ -33,7 +33,7 @@ from Xlib.display import Display
 from Xlib.protocol import rq
 
 from lysnrai_desktop.adapters.insertion import x11_keyboard as keyboard
-from lysnrai_desktop.adapters.insertion.atspi import Spot
+from lysnrai_desktop.adapters.insertion.atspi import Accessibility, Spot
 from lysnrai_desktop.adapters.insertion.x11_cursor import Cursor
 from lysnrai_desktop.adapters.insertion.x11_last import Last, LastInsertion
 from lysnrai_desktop.adapters.insertion.x11_reach import Reach
@@ -118,6 +118,7 @@ class X11Inserter:
         self._busy = False
         self._stopping = False
         self._display = display
+        self._accessibility = Accessibility()  # outlives a connection
         self._connect()
 
     def _connect(self) -> None:
@@ -162,7 +163,7 @@ class X11Inserter:
         self._stopping = True
         self._x.close(last=lambda _: self._selections.save())
         self._refuse_jobs()
-        self._cursor.shut_down()
+        self._accessibility.shut_down()
 
     # -- on the connection's thread
 
@@ -171,7 +172,7 @@ class X11Inserter:
         self._selections = Selections(self._x)
         self._receipts = Receipts(self._x, self._windows, self._selections, lambda: self._stopping)
         self._reach = Reach(self._x, self._windows, self._selections, lambda: self._stopping)
-        self._cursor = Cursor(self._x, self._windows)
+        self._cursor = Cursor(self._x, self._windows, self._accessibility)
         self._undo = Undo(self._x, self._windows, self._reach, self._cursor)
         self._last = LastInsertion(display, self._windows)
         self._typist = Typist(self._x)

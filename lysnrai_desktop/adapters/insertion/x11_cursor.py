@@ -18,10 +18,10 @@ ASK_S = 0.1
 
 
 class Cursor:
-    def __init__(self, connection: XConnection, windows: Windows) -> None:
+    def __init__(self, connection: XConnection, windows: Windows, accessibility: Accessibility) -> None:
         self._x = connection
         self._windows = windows
-        self._accessibility = Accessibility()
+        self._accessibility = accessibility
 
     def spot(self, target: X11Target, *, has_just_come: bool = False) -> Spot | None:
         """Return what the target tells; None if it does not, or not in time.
@@ -42,9 +42,6 @@ class Cursor:
     def warm(self, target: X11Target) -> None:
         """Have it looked for ahead of need."""
         self._ask(target, time.monotonic() + ASK_S, lambda _: None)
-
-    def shut_down(self) -> None:
-        self._accessibility.shut_down()
 
     def _ask(self, target: X11Target, deadline: float, answer: Answer, *, wait: bool = False) -> None:
         bus, pid = self._windows.accessibility_bus(), self._windows.pid(target)

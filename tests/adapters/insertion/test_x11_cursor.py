@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -273,3 +275,16 @@ def test_of_a_window_that_does_not_tell_only_probably_is_said(bench: Bench, scre
         bench.await_rest()
 
         assert bench.undo() is Undone.PROBABLY
+
+
+def test_who_connects_to_the_screen_anew_goes_on_with_the_accessibility_bus(
+    told: Bench, accessible: Screen, tmp_path: Path
+) -> None:
+    with qt_editor(tmp_path, accessible):
+        await_spot(told)
+        told.inserter._x.display.display.socket.shutdown(socket.SHUT_RDWR)
+        eventually(lambda: not told.inserter._x._thread.is_alive(), "the connection is gone")
+
+        await_spot(told)
+
+        assert [thread.name for thread in threading.enumerate()].count("accessibility") == 1
