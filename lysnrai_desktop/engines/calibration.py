@@ -18,6 +18,7 @@ import json
 import os
 import queue
 import sys
+import threading
 import time
 import tomllib
 from collections.abc import Iterator, Sequence
@@ -35,7 +36,7 @@ from lysnrai_desktop.core.calibration import Pair, Timed, Way, Windows
 from lysnrai_desktop.core.faults import Fault
 from lysnrai_desktop.core.speech import SpokenText, joined
 from lysnrai_desktop.engines import splicing
-from lysnrai_desktop.engines.host import die_with_parent
+from lysnrai_desktop.engines.host import die_with_parent, leave_with_traceback
 from lysnrai_desktop.engines.model import Model, load as load_model, usual_threads
 from lysnrai_desktop.engines.pieces import Sound
 from lysnrai_desktop.engines.silero import RATE_HZ, probabilities
@@ -211,6 +212,7 @@ def main() -> None:
     os.dup2(2, 1)  # a stray print is no line of ours
     die_with_parent()
     os.environ["HF_HUB_OFFLINE"] = "1"
+    threading.excepthook = leave_with_traceback
     job = json.loads(sys.stdin.buffer.readline())
     taken = [
         Recording(sys.stdin.buffer.read(each["bytes"]), each["rate_hz"], job["language"]) for each in job["recordings"]

@@ -195,7 +195,8 @@ def _leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _leave_with_traceback(failure: threading.ExceptHookArgs) -> None:
+def leave_with_traceback(failure: threading.ExceptHookArgs) -> None:
+    """For threading.excepthook: who waits for that thread would wait for ever."""
     traceback.print_exception(failure.exc_type, failure.exc_value, failure.exc_traceback)
     _leave(1)
 
@@ -213,7 +214,7 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the app's terminal is the app's to handle
     die_with_parent()
     os.environ["HF_HUB_OFFLINE"] = "1"  # a folder that lacks a file is a fault, not a reason to go to the network
-    threading.excepthook = _leave_with_traceback
+    threading.excepthook = leave_with_traceback
     lock = threading.Lock()
 
     def say(message: wire.FromEngine) -> None:

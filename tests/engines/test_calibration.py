@@ -153,3 +153,19 @@ def test_a_model_that_nobody_knows_reads_short_windows_once_it_was_measured(tiny
     assert model.padding is not None
     text = model.read(speech.samples(clip), clip.duration_s, "en").text.reveal()
     assert speech.word_error_rate([(clip.text, text)]) == 0
+
+
+def test_a_reader_that_fails_ends_the_measuring_too(tiny_en: Path) -> None:
+    program = """
+import threading
+from lysnrai_desktop.engines import calibration
+
+def calibrate(*_):
+    threading.Thread(target=lambda: 1 / 0).start()
+    threading.Event().wait()
+
+calibration.Bench.calibrate = calibrate
+calibration.main()
+"""
+
+    assert run(tiny_en, "en", (), print, (sys.executable, "-c", program)) == "engine.died"
