@@ -49,7 +49,7 @@ with calls.under_way(Path(sys.argv[1])):
     sys.stdin.read()
 """
 
-Wish = Callable[[Telemetry], None]
+Wish = Callable[[Telemetry], object]
 
 
 @pytest.fixture
