@@ -46,6 +46,8 @@ SIZE_PER_PIECE = 0.5
 """Of the weights' file: more than the decoder keeps of a window (base: a quarter, large-v3: a sixth)."""
 NO_SPEECH, NO_SPEECH_LOGPROB = 0.6, -1.0
 """Where both are passed, nothing was said: faster-whisper's own thresholds, of which its pipeline takes no notice."""
+UNREAD_S = 1.0
+"""Times are off by less, so where the decoder names none behind this, speech was left out."""
 
 
 class BatchEngine(WhisperEngine):
@@ -175,6 +177,9 @@ class ReadAhead:
         for (sound, speech_s), start in zip(spoken, starts, strict=True):
             # `seek` is the window's beginning in frames of 10 ms: the only trace of it that a segment bears
             own = [segment for segment in segments if segment.seek == int(start / RATE_HZ * 100)]
+            end_s = max((segment.end for segment in own), default=0.0) - start / RATE_HZ
+            if end_s < speech_s - UNREAD_S:
+                continue  # alone, what is behind the last time that the decoder named is read too
             self._known[sound.tobytes(), language, prompt] = _reading(own, speech_s)
 
     def forget(self) -> None:

@@ -123,7 +123,7 @@ def test_a_piece_keeps_its_words_wherever_the_one_before_it_ends(model: models.M
     one = np.concatenate([np.zeros(first_samples - len(one), np.float32), one])
     ahead = batch.ReadAhead(model)
 
-    ahead.read_together([(one, 4.0), (other, 4.0)], "en", "")
+    ahead.read_together([(one, 1.0), (other, 2.5)], "en", "")
 
     known = ahead._known.get((other.tobytes(), "en", ""))
     assert known is not None
