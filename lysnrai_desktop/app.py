@@ -10,6 +10,7 @@
     control, …-client     adapters/control_socket.py           one conversation each
     notifications, cues   adapters/                            started with the first of each
     usage                 adapters/usage_telemetry.py          the queue of usage events, once the user has agreed
+    network               adapters/network.py                  what NetworkManager says, while that queue may be sent
 
 Start: lock, tray, then what may take a moment (hotkey, engine) once the tray is there. Stop: first what can bring new
 wishes, then the dictation, then what it used; a take under way is kept, and nothing is inserted. A session manager that

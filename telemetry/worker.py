@@ -362,19 +362,19 @@ class Worker:
     # ------------------------------------------------------------------------------------------------------- store
 
     def reconnect(self) -> None:
-        """The network has come back: our own backoff has lost its reason."""
-        self._adjust(reconnected)
+        """The network has come back: our own backoff has lost its reason. What costs money keeps to its interval."""
+        self._adjust(reconnected, flush=not self.metered)
 
     def resume(self) -> None:
         """End every pause but the user's own."""
         self._adjust(restarted)
 
-    def _adjust(self, change: Callable[[Connection], Connection]) -> None:
+    def _adjust(self, change: Callable[[Connection], Connection], *, flush: bool = True) -> None:
         """With the next step; a command whose worker never runs does it at once."""
         with self._changed:
             self._adjustments.append(change)
         if self.runs:
-            self.wake(flush=True)
+            self.wake(flush=flush)
         else:
             try:
                 self._adjusted(self._open())

@@ -45,6 +45,7 @@ os.environ |= {
     "LYSNRAI_HOME": str(_HOME / ".LysnrAI"),
     "XDG_RUNTIME_DIR": str(_HOME / "run"),
     "PULSE_SERVER": f"unix:{_HOME}/no-sound-server",
+    "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={_HOME}/no-system-bus",
     "QT_QPA_PLATFORM": "offscreen",
     "HF_HUB_OFFLINE": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",

@@ -8,11 +8,14 @@ settings are which of the client's. What is absent: the events (core/usage.py), 
 A thread of its own, for two reasons: importing and opening take a moment that no dictation shall wait for, and an event
 of level error is written through to the disk. Without consent there is no thread.
 
+The network is watched only while something may be sent. A network that is back, or that no longer costs money, is a
+reason to deliver at once; one that is there at the start is not, or each start would void the backoff.
+
 If the service has erased this install, the client forgets the user's choice; `revoked` then makes the settings
 say so too, since a restart would take them for a new consent.
 
-Imports: core; telemetry, when first needed. May be imported by: app, cli. Nothing else of the app knows telemetry, but
-for cli/telemetry.py, which looks at the queue.
+Imports: core, network; telemetry, when first needed. May be imported by: app, cli. Nothing else of the app knows
+telemetry, but for cli/telemetry.py, which looks at the queue.
 """
 
 from __future__ import annotations
@@ -25,12 +28,13 @@ import queue
 import re
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, assert_never
 
 import lysnrai_desktop
+from lysnrai_desktop.adapters.network import NetworkWatch
 from lysnrai_desktop.core import usage
 from lysnrai_desktop.core.settings import TelemetrySettings
 from lysnrai_desktop.core.usage import UsageEvent
@@ -53,25 +57,33 @@ class _Phase:
 
 
 @dataclass(frozen=True, slots=True)
+class _Network:
+    online: bool
+    metered: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _ShutDown:
     pass
 
 
-_Item = UsageEvent | TelemetrySettings | _Phase | _ShutDown
+_Item = UsageEvent | TelemetrySettings | _Phase | _Network | _ShutDown
 
 
 class UsageTelemetry:
     """Implements ports.Usage. Calls are safe from any thread and return at once, but for `shut_down`."""
 
-    def __init__(self, home: Path, revoked: Callable[[], None]) -> None:
+    def __init__(self, home: Path, revoked: Callable[[], None], environ: Mapping[str, str] = os.environ) -> None:
         """Nothing is done before `obey`.
 
         Args:
             home: the app's folder.
             revoked: called, on a thread of ours, when the service has erased this install: the user must choose anew.
+            environ: says where the system bus is.
         """
         self._home = home
         self._revoked = revoked
+        self._environ = environ
         self._items: queue.SimpleQueue[_Item] = queue.SimpleQueue()
         self._settings: TelemetrySettings | None = None
         self._agreed = False
@@ -81,6 +93,9 @@ class UsageTelemetry:
         """Owned by the thread."""
         self._served = ("", "")
         """The address and key that the client was made with."""
+        self._watch: NetworkWatch | None = None
+        self._network = _Network(online=True, metered=False)
+        """As last heard of; till then, what the client takes for granted."""
         self._crashed = False
         self._faults: IO[str] | None = None
         """Where a crash in native code leaves the names of the functions that it happened in."""
@@ -128,13 +143,15 @@ class UsageTelemetry:
             self._agreed = False  # after a mistake of ours nobody would empty the queue
             self._close()
 
-    def _handle(self, item: UsageEvent | TelemetrySettings | _Phase) -> None:
+    def _handle(self, item: UsageEvent | TelemetrySettings | _Phase | _Network) -> None:
         match item:
             case UsageEvent():
                 self._record(item)
             case _Phase(name=name):
                 if self._client is not None:
                     self._client.phase(name)
+            case _Network():
+                self._note(item)
             case TelemetrySettings():
                 self._apply(item)
             case _:
@@ -155,6 +172,22 @@ class UsageTelemetry:
             self._close()
         elif opened:
             self._begin(client, damaged)
+        self._watch_network(wanted=bool(settings.url) and settings.collect in _RECORDING)
+
+    def _watch_network(self, *, wanted: bool) -> None:
+        if wanted and self._watch is None:
+            self._watch = NetworkWatch(
+                lambda online, metered: self._items.put(_Network(online, metered)), self._environ
+            )
+        elif not wanted and self._watch is not None:
+            self._watch.shut_down()
+            self._watch = None
+
+    def _note(self, network: _Network) -> None:
+        before, self._network = self._network, network
+        improved = network.online and (not before.online or (before.metered and not network.metered))
+        if self._client is not None:
+            self._client.network_changed(online=improved, metered=network.metered)
 
     def _begin(self, client: Telemetry, damaged: bool) -> None:
         if damaged:
@@ -177,6 +210,7 @@ class UsageTelemetry:
             self._revoked()
 
     def _close(self) -> None:
+        self._watch_network(wanted=False)
         if self._faults is not None:
             faulthandler.disable()
             self._faults.close()

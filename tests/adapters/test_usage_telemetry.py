@@ -19,6 +19,8 @@ from lysnrai_desktop.core import usage
 from lysnrai_desktop.core.settings import TelemetrySettings
 from telemetry import inspect
 from telemetry.testing import PRODUCT_KEY, Service, lies
+from tests.desktop.bus import session_bus
+from tests.desktop.network import NO, OFFLINE, ONLINE, YES, network_manager
 from tests.desktop.processes import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -33,8 +35,8 @@ Made = Callable[..., UsageTelemetry]
 def make(tmp_path: Path) -> Iterator[Made]:
     made: list[UsageTelemetry] = []
 
-    def one(revoked: Callable[[], None] = lambda: None) -> UsageTelemetry:
-        made.append(UsageTelemetry(tmp_path, revoked))
+    def one(revoked: Callable[[], None] = lambda: None, bus: str = "") -> UsageTelemetry:
+        made.append(UsageTelemetry(tmp_path, revoked, {"DBUS_SYSTEM_BUS_ADDRESS": bus or "unix:path=/no/such/bus"}))
         return made[-1]
 
     yield one
@@ -226,6 +228,86 @@ def test_an_install_that_the_service_has_erased_must_be_agreed_to_anew(tmp_path:
         made.record(FAILED)
         made.shut_down()
     assert names(tmp_path) == []
+
+
+@pytest.fixture
+def bus(home_environment: tuple[Path, dict[str, str]]) -> Iterator[str]:
+    """The address of a bus in the system bus's place."""
+    with session_bus(*home_environment) as made:
+        yield made["DBUS_SESSION_BUS_ADDRESS"]
+
+
+def test_what_waits_is_delivered_as_soon_as_the_network_is_back(tmp_path: Path, make: Made, bus: str) -> None:
+    with Service() as service, network_manager(bus, OFFLINE) as network:
+        made = make(bus=bus)
+        made.obey(TelemetrySettings("all", service.url, PRODUCT_KEY))
+        made.record(STOPPED)
+        assert service.wait_for(lambda: len(service.events) == 1), "who is told to be offline tries all the same"
+        eventually(lambda: not made._network.online, "it is noted")
+        settle(made)
+        made.record(STOPPED)  # would wait for a minute
+        eventually(lambda: inspect.status(tmp_path).ledger.captured == 2, "it is recorded")
+
+        network.change(State=ONLINE)
+
+        assert service.wait_for(lambda: len(service.events) == 2)
+        made.shut_down()
+
+
+def test_where_it_costs_money_neither_a_full_batch_nor_a_returned_network_is_a_reason_to_send(
+    tmp_path: Path, make: Made, bus: str
+) -> None:
+    with Service() as service, network_manager(bus, ONLINE, YES) as network:
+        made = make(bus=bus)
+        made.obey(TelemetrySettings("all", service.url, PRODUCT_KEY))
+        eventually(lambda: made._network.metered, "it is noted")
+        made.record(STOPPED)
+        assert service.wait_for(lambda: len(service.events) == 1), "the first goes at once"
+        settle(made)
+
+        for _ in range(60):
+            made.record(STOPPED)
+        eventually(lambda: inspect.status(tmp_path).ledger.captured == 61, "they are recorded")
+        settle(made)
+        network.change(State=OFFLINE)
+        eventually(lambda: not made._network.online, "it is noted")
+        network.change(State=ONLINE)
+        eventually(lambda: made._network.online, "it is noted")
+        made.record(STOPPED)
+        eventually(lambda: inspect.status(tmp_path).ledger.captured == 62, "so the client was told before")
+        settle(made)
+
+        assert service.paths.count("POST /events") == 1
+        network.change(Metered=NO)
+        assert service.wait_for(lambda: len(service.events) == 62)
+        made.shut_down()
+
+
+def settle(made: UsageTelemetry) -> None:
+    """Wait until there is nothing that the client could do now."""
+    client = made._client
+    assert client is not None
+    assert client._worker.wait_until_idle(20.0)
+
+
+def test_the_network_is_watched_only_while_something_may_be_sent(make: Made, bus: str) -> None:
+    def watched() -> bool:
+        return any(thread.name == "network" for thread in threading.enumerate())
+
+    with Service() as service, network_manager(bus) as network:
+        made = make(bus=bus)
+        made.obey(ALL)
+        made.obey(TelemetrySettings("errors", service.url, PRODUCT_KEY))
+        eventually(lambda: network.asked, "it is watched")
+        made.obey(TelemetrySettings("off", service.url, PRODUCT_KEY))
+        eventually(lambda: not watched(), "no more")
+        made.obey(TelemetrySettings("all", service.url, PRODUCT_KEY))
+        eventually(watched, "again")
+        made.obey(ALL)
+        eventually(lambda: not watched(), "there is no address")
+        made.shut_down()
+
+        assert network.asked == 2
 
 
 FLUSH = (

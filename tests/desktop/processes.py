@@ -48,7 +48,13 @@ def eventually(condition: Callable[[], T], what: str, deadline_s: float = DEADLI
 def clean_environment(**more: str) -> dict[str, str]:
     """Return an environment that knows nothing of the user's own session."""
     kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("COVERAGE_")}
-    return {**kept, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", **more}
+    return {
+        **kept,
+        "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/no/system/bus",
+        "LC_ALL": "C.UTF-8",
+        "LANG": "C.UTF-8",
+        **more,
+    }
 
 
 @contextlib.contextmanager
