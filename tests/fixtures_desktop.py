@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,15 @@ from tests import speech
 from tests.desktop.machine import VirtualDesktop, home_folder, virtual_desktop
 from tests.desktop.screen import Screen, window_manager, x_server
 from tests.desktop.sound import PulseServer, pulse_server
+
+
+@pytest.fixture(scope="session")
+def networkless() -> str:
+    """What begins a command that shall have no network."""
+    command = "unshare -rn"
+    if subprocess.run([*command.split(), "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system lets its users make no namespaces")
+    return command
 
 
 @pytest.fixture

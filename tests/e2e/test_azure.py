@@ -189,10 +189,10 @@ def test_where_it_is_refused_there_is_no_waiting_and_it_is_not_asked_again(
 
 
 def test_without_a_network_nobody_waits_for_it(
-    desktop: VirtualDesktop, run_app: RunApp, editor: QtEditor, short: Spoken
+    desktop: VirtualDesktop, run_app: RunApp, editor: QtEditor, short: Spoken, networkless: str
 ) -> None:
     region = {"AZURE_SPEECH_ENDPOINT": "", "AZURE_SPEECH_REGION": "westeurope"}
-    with run_app(command="unshare -rn", **region) as app:
+    with run_app(command=networkless, **region) as app:
         dictate(desktop, app, short[1])
 
         app.until(lambda status: status["backend_reason"] == "azure.unreachable")

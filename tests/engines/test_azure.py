@@ -373,8 +373,8 @@ def test_what_the_sdk_does_not_take_is_a_bad_request() -> None:
         assert engine.dictate(1, spoken(1.5)).code == "azure.bad_request"
 
 
-def test_without_a_network_the_service_is_unreachable() -> None:
-    command = ["unshare", "-rn", *HOST, "azure"]
+def test_without_a_network_the_service_is_unreachable(networkless: str) -> None:
+    command = [*networkless.split(), *HOST, "azure"]
     with engine_process(connect("", region="westeurope"), command) as engine:
         assert engine.dictate(1, spoken(1.5)).code == "azure.unreachable"
 
