@@ -232,9 +232,19 @@ class Recognition:
         return Broken(_FAULTS.get(details.code, lost).code)
 
 
+_BEARER = "Bearer "
+"""Before what is no key but a token; those of the service itself are good for ten minutes."""
+
+
 def _config(connect: wire.Connect) -> sdk.SpeechConfig:
     place = {"endpoint": connect.endpoint} if connect.endpoint else {"region": connect.region}
-    config = sdk.SpeechConfig(subscription=connect.key.reveal(), **place)
+    key = connect.key.reveal()
+    if not key.startswith(_BEARER):
+        config = sdk.SpeechConfig(subscription=key, **place)
+    else:
+        token = key.removeprefix(_BEARER)
+        config = sdk.SpeechConfig(**place) if connect.endpoint else sdk.SpeechConfig(auth_token=token, **place)
+        config.authorization_token = token  # beside an endpoint the constructor sends none (1.53)
     for name, value in UNDOCUMENTED.items():
         config.set_property_by_name(name, value)
     if connect.certificate_pem:

@@ -17,6 +17,7 @@ import pytest
 
 from lysnrai_desktop.core import engine_messages as wire
 from lysnrai_desktop.core.failover import CONNECT_S, END_S, MUTE_S, RECONNECT_S
+from lysnrai_desktop.core.secret import Secret
 from tests.azure.engine_process import BLOCK_BYTES, RATE_HZ, EngineProcess, Heard, connect, engine_process, spoken
 from tests.azure.network import certificate, proxy
 from tests.azure.service import ALWAYS, Service, service
@@ -344,6 +345,15 @@ def test_settings_reach_the_service() -> None:
     assert "700" in str(detection)
     assert {final.language for final in heard.finals} == {"de"}
     assert request.headers["ocp-apim-subscription-key"] == "0123456789abcdef"
+
+
+def test_a_token_is_sent_as_one() -> None:
+    with service() as azure, engine_process(connect(azure.endpoint, key=Secret("Bearer eyJ.one.two"))) as engine:
+        assert engine.dictate(1, spoken(1.5)).text == "0 1"
+
+        (request,) = azure.requests
+    assert request.headers["authorization"] == "Bearer eyJ.one.two"
+    assert not request.headers.get("ocp-apim-subscription-key")
 
 
 def test_a_private_certificate_is_trusted_when_it_is_given_and_not_otherwise(tmp_path: Path) -> None:
