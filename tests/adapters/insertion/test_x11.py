@@ -89,7 +89,7 @@ def test_lock_keys_do_no_harm(bench: Bench, screen: Screen, tmp_path: Path, lock
 
 
 @pytest.mark.usefixtures("own_screen")
-@pytest.mark.parametrize("layouts", ["us,ru", "ru,us", "ru", "dvorak"])
+@pytest.mark.parametrize("layouts", ["us,ru", "ru,us", "ru", "us(dvorak)"])
 def test_the_keyboard_layout_does_no_harm(bench: Bench, screen: Screen, tmp_path: Path, layouts: str) -> None:
     screen.lay_out(layouts)
     with qt_editor(tmp_path, screen) as editor:
