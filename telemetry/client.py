@@ -98,7 +98,6 @@ class Telemetry:
         self._lock = threading.Lock()
         self._store: Store | None = None
         self._held = Held()
-        self._stilled: list[Store] = []
         self._config = Config()
         self._choice = Choice(self._identity)
         self._epoch = 1
@@ -495,14 +494,6 @@ class Telemetry:
             set_aside(self._home, self._clock(), damaged)
         except (StoreUnavailable, StoreDamaged) as error:
             log.info("the damaged queue stays for now: %s", error)
-
-    def before_fork(self) -> None:
-        """Let no SQLite call be under way: its global locks would stay locked for ever in the child."""
-        self._stilled = [each for each in (self._store, self._worker.store) if each is not None and each.still()]
-
-    def after_fork_in_parent(self) -> None:
-        for each in self._stilled:
-            each.go_on()
 
     def after_fork(self) -> None:
         """In a forked child: another session, with a connection of its own, delivered by whoever runs a worker."""

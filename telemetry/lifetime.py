@@ -17,10 +17,6 @@ from typing import Protocol
 class Mortal(Protocol):
     def close(self) -> None: ...
 
-    def before_fork(self) -> None: ...
-
-    def after_fork_in_parent(self) -> None: ...
-
     def after_fork(self) -> None:
         """In the child."""
 
@@ -46,8 +42,4 @@ def _each(act: Callable[[Mortal], None]) -> Callable[[], None]:
 
 atexit.register(_each(lambda client: client.close()))
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_each(lambda client: client.before_fork()),
-        after_in_parent=_each(lambda client: client.after_fork_in_parent()),
-        after_in_child=_each(lambda client: client.after_fork()),
-    )
+    os.register_at_fork(after_in_child=_each(lambda client: client.after_fork()))

@@ -15,6 +15,7 @@ import contextlib
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,8 @@ DAMAGED: Final = ".damaged"
 
 OPEN_S: Final = 2.0
 """How long opening waits for another process that opens at the same moment."""
+STILL_S: Final = 1.0
+"""How long a fork waits for a call that is under way."""
 
 _DAMAGE: Final = frozenset(
     {
@@ -52,6 +55,12 @@ class StoreDamaged(Exception):
     """The file is not, or no longer, a queue: set it aside."""
 
 
+_opening = threading.RLock()
+"""While a connection is opened. Reentrant, for whoever forks has it, and the child opens its own before it lets go."""
+_files: weakref.WeakSet[QueueFile] = weakref.WeakSet()
+_stillness = contextlib.ExitStack()
+
+
 class QueueFile:
     """One connection to the queue's file. Every method may raise StoreUnavailable or StoreDamaged."""
 
@@ -60,15 +69,17 @@ class QueueFile:
         self.path = home / FILE
         self._wait_s = wait_s
         self._lock = threading.Lock()
-        with translated():
-            _make_private(self.path)
-            self._db = sqlite3.connect(self.path, timeout=OPEN_S, isolation_level=None, check_same_thread=False)
-        try:
+        with _opening:
             with translated():
-                self._prepare()
-        except (StoreUnavailable, StoreDamaged):
-            self._db.close()
-            raise
+                _make_private(self.path)
+                self._db = sqlite3.connect(self.path, timeout=OPEN_S, isolation_level=None, check_same_thread=False)
+            try:
+                with translated():
+                    self._prepare()
+            except (StoreUnavailable, StoreDamaged):
+                self._db.close()
+                raise
+            _files.add(self)
         self.file = inode(self.path)
         """Which file this is, for `set_aside`."""
 
@@ -105,12 +116,10 @@ class QueueFile:
         with self._lock, contextlib.suppress(sqlite3.Error):
             self._db.close()
 
-    def still(self, timeout_s: float = 1.0) -> bool:
-        """Wait until no call is under way, and let none begin before `go_on`; False where one does not end."""
-        return self._lock.acquire(timeout=timeout_s)
-
-    def go_on(self) -> None:
-        self._lock.release()
+    def still(self) -> None:
+        """Wait until no call is under way, and let none begin until the fork is over."""
+        if self._lock.acquire(timeout=STILL_S):
+            _stillness.callback(self._lock.release)
 
     def abandon(self) -> None:
         """In a forked child: never touch the connection again, not even to close it.
@@ -150,6 +159,18 @@ class QueueFile:
         finally:
             if wait_s is not None:
                 self._db.execute(f"PRAGMA busy_timeout = {int(self._wait_s * 1000)}")
+
+
+def _be_still() -> None:
+    """Let no SQLite call be under way at a fork: its global locks would stay locked for ever in the child."""
+    if _opening.acquire(timeout=STILL_S):
+        _stillness.callback(_opening.release)
+    for file in list(_files):
+        file.still()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_be_still, after_in_parent=_stillness.close, after_in_child=_stillness.close)
 
 
 @contextlib.contextmanager

@@ -728,6 +728,37 @@ def test_a_fork_while_other_threads_record_leaves_no_lock_behind(service: Servic
     assert books(tmp_path).captured > 10
 
 
+OPENING = """
+import os, signal, sys, threading
+from pathlib import Path
+from telemetry.store import Store
+
+home, ending = Path(sys.argv[1]), threading.Event()
+
+def open_again_and_again():
+    while not ending.is_set():
+        Store(home).close()
+
+opener = threading.Thread(target=open_again_and_again)
+opener.start()
+statuses = []
+for _ in range(50):
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        Store(home).close()
+        os._exit(0)
+    statuses.append(os.waitpid(child, 0)[1])
+ending.set()
+opener.join()
+sys.exit(any(statuses))
+"""
+
+
+def test_a_fork_while_another_thread_opens_the_queue_leaves_no_lock_behind(service: Service, tmp_path: Path) -> None:
+    assert forking(OPENING, tmp_path, service.url) == 0
+
+
 def test_two_processes_share_a_queue_and_nothing_is_doubled(
     service: Service, opened: Callable[..., Telemetry], tmp_path: Path
 ) -> None:
