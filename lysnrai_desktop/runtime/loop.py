@@ -340,10 +340,6 @@ class DictationLoop:
                     self._perform(effect)
                 except Fault as fault:
                     pending += self._answer(effect, fault.code)
-                except Exception:
-                    log.exception("a bug ended dictation %d at %s", self._state.session, type(effect).__name__)
-                    self._abandon()
-                    return
             self._show()
 
     def _count(self, observation: Observation) -> None:
@@ -542,10 +538,8 @@ class DictationLoop:
             Report(session, Outcome.FAILED, BUG),
         )
         for effect in effects:
-            try:
+            with self._surviving(f"{type(effect).__name__} after a bug", onlooker=True):
                 self._perform(effect)
-            except Exception:
-                log.exception("and %s failed too", type(effect).__name__)
 
     def _quit(self) -> None:
         """Stop recording without inserting; what was spoken stays on the disk and is offered at the next start."""

@@ -454,7 +454,7 @@ def test_without_an_inserter_the_take_is_kept() -> None:
     assert bench.journal.takes[0].kept == (Outcome.FAILED, "insert.unavailable")
 
 
-@pytest.mark.logs("a bug ended dictation 1 at OpenMicrophone")
+@pytest.mark.logs("a bug ended dictation 1 at Start")
 def test_a_bug_ends_the_dictation_and_not_the_app(bench: Bench) -> None:
     bench.microphone.refusal = ZeroDivisionError()
 
@@ -528,7 +528,7 @@ def test_who_counts_cannot_end_a_dictation(bench: Bench, monkeypatch: pytest.Mon
     assert bench.journal.takes[0].erased
 
 
-@pytest.mark.logs("a bug ended dictation 1 at Trouble", "and Report failed too")
+@pytest.mark.logs("a bug ended dictation 1 at Trouble", "a bug in Report after a bug")
 def test_a_bug_after_a_dictation_does_not_touch_its_take(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     dictate(bench)
     with monkeypatch.context() as patch:
@@ -615,7 +615,7 @@ def test_whoever_follows_hears_the_same_take_in_the_language_of_the_hotkey() -> 
     assert (bench.azure.attempts, bench.engine.attempts) == ([1], [2])
 
 
-@pytest.mark.logs("a bug ended dictation 1 at OpenMicrophone")
+@pytest.mark.logs("a bug ended dictation 1 at Start")
 def test_a_bug_lets_go_of_every_engine_and_forgets_nothing_about_the_service(bench: Bench) -> None:
     bench.microphone.refusal = ZeroDivisionError()
     bench.feed(AzureChanged(99.0, ""), Start(100.0))
